@@ -1,0 +1,172 @@
+"""The values that travel: frozen, with one meaning each, and the streams that carry them.
+
+Times are seconds since the epoch, UTC, as floats; texts are plain text without markup; vectors are unit rows of
+float16 in little-endian bytes (half the size of float32; the largest change of a cosine is below 0.001).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+Kind = Literal["event", "theme"]
+AlertKind = Literal["first", "update", "digest"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Article:
+    """One item read from a feed; a changed body is a new ``revision`` of the same ``id``."""
+
+    id: str
+    revision: int = 1
+    feed_id: str
+    source: str  # the publisher's host name, without "www."
+    url: str = ""  # canonical, http or https, or empty
+    title: str = ""
+    text: str = ""  # paragraphs are separated by blank lines
+    published: float | None = None  # what the feed says, clamped to a sane range
+    seen: float  # when this revision was read
+    lang: str = ""  # BCP 47, lower case, or empty
+    backfill: bool = False  # already published when the feed was first polled: archived, never alerted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """What a user watches for. An edit raises ``version``; only "match again" raises ``epoch``."""
+
+    id: str
+    query: str
+    kind: Kind = "event"
+    description: str = ""
+    channels: tuple[str, ...] = ("console",)
+    enabled: bool = True
+    version: int = 1
+    epoch: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A few sentences of an article. ``number`` counts from 1 within ``of``; title and lead are passage 1.
+
+    ``marks`` are (start, end) character spans of ``text`` that carried the match.
+    """
+
+    text: str
+    number: int
+    of: int
+    marks: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """An article that a topic accepts. ``score`` is for ordering and tests; people are shown ``reasons``."""
+
+    id: str
+    topic_id: str
+    topic_version: int
+    article: Article
+    score: float
+    passage: Passage
+    reasons: tuple[str, ...] = ()
+    vector: bytes = b""  # the whole article
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One article inside a story, as an alert lists it."""
+
+    source: str
+    url: str
+    title: str
+    at: float  # published, else seen
+    copy_of: str = ""  # the source whose text it repeats word for word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """The matches of one topic that report the same event."""
+
+    id: str
+    topic_id: str
+    title: str
+    started: float
+    latest: float
+    reports: tuple[Report, ...]
+    backfill: bool = False  # founded by backfill: what joins it later is not news by itself
+
+    @property
+    def independent(self) -> int:
+        """Sources that are not copies of another one's text."""
+        return len({report.source for report in self.reports if not report.copy_of})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """The decision to tell somebody about a story."""
+
+    id: str
+    topic_id: str
+    story_id: str
+    kind: AlertKind
+    at: float
+    match_id: str  # the match that caused it: its passage and reasons are the ones told
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """Everything a channel needs to tell an alert, and nothing it has to look up."""
+
+    delivery_id: str
+    topic_id: str
+    topic: str  # its query, as the user wrote it
+    kind: AlertKind
+    at: float
+    headline: str
+    url: str
+    reports: tuple[Report, ...]
+    independent: int
+    passage: Passage
+    reasons: tuple[str, ...]
+    alert_id: str
+    story_id: str
+    possible_repeat: bool = False  # the previous attempt ended in doubt and this channel cannot be asked
+    page: str = ""  # address of the alert on Wirewatch's own page, or empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something the operator must know about Wirewatch itself: never about the news."""
+
+    delivery_id: str
+    at: float
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """A channel accepted a message. ``provider_id`` is the channel's own name for it (Slack ``ts``, Message-ID)."""
+
+    provider_id: str = ""
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream(Generic[T]):
+    """A named, partitioned, durable sequence of records. Equal keys stay in order.
+
+    A *compacted* stream keeps at least the last record of every key for ever.
+    """
+
+    name: str
+    type: type[T]
+    key: Callable[[T], str] = field(compare=False)
+    compacted: bool = False
+    schema: int = 1  # of the record; raised when an old reader could not understand a new record
+
+
+ARTICLES: Stream[Article] = Stream("articles", Article, lambda article: article.id)
+MATCHES: Stream[Match] = Stream("matches", Match, lambda match: match.topic_id)
+TOPICS: Stream[Topic] = Stream("topics", Topic, lambda topic: topic.id, compacted=True)

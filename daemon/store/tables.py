@@ -1,0 +1,190 @@
+"""Every table of the store. A change here needs a migration in migrations/versions; a test compares the two."""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"},
+)
+
+# -- fetch: what polling has learned, and which items were read
+
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("feed_id", String, primary_key=True),
+    Column("listed", Boolean, nullable=False),  # still in feeds.toml, and enabled there
+    Column("next_due", Float, nullable=False),
+    Column("state", Text, nullable=False),  # FeedState as JSON
+    Index(None, "listed", "next_due"),
+)
+
+seen_items = Table(  # outlives the archive, so that an item still in its feed is never news again
+    "seen_items",
+    metadata,
+    Column("feed_id", String, primary_key=True),
+    Column("article_id", String, primary_key=True),
+    Column("content_hash", String, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("last_seen", Float, nullable=False),
+    Index(None, "last_seen"),
+)
+
+# -- match: the archive
+
+articles = Table(
+    "articles",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("feed_id", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("url", String, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("published", Float),
+    Column("seen", Float, nullable=False),
+    Column("lang", String, nullable=False),
+    Column("backfill", Boolean, nullable=False),
+    Index(None, "seen"),
+    Index(None, "url"),
+)
+
+article_vectors = Table(  # rows of float16: the whole article, the title, then each passage
+    "article_vectors",
+    metadata,
+    Column("article_id", String, primary_key=True),
+    Column("model", String, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("vectors", LargeBinary, nullable=False),
+)
+
+scores = Table(  # every score above a low floor, matched or not
+    "scores",
+    metadata,
+    Column("topic_id", String, primary_key=True),
+    Column("article_id", String, primary_key=True),
+    Column("topic_version", Integer, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("passage", Integer, nullable=False),
+    Column("matched", Boolean, nullable=False),
+    Column("at", Float, nullable=False),
+    Index(None, "topic_id", "at"),
+    Index(None, "article_id"),
+)
+
+# -- topics: every version that was ever in force, and who has applied which
+
+topic_versions = Table(
+    "topic_versions",
+    metadata,
+    Column("topic_id", String, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("topic", Text),  # Topic as JSON; null: removed
+    Column("at", Float, nullable=False),
+)
+
+topics_applied = Table(
+    "topics_applied",
+    metadata,
+    Column("worker", String, primary_key=True),
+    Column("topic_id", String, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+# -- alert: stories, and what was told to whom
+
+stories = Table(
+    "stories",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("topic_id", String, nullable=False),
+    Column("latest", Float, nullable=False),
+    Column("story", Text, nullable=False),  # Story as JSON
+    Index(None, "topic_id", "latest"),
+    Index(None, "latest"),
+)
+
+story_matches = Table(
+    "story_matches",
+    metadata,
+    Column("match_id", String, primary_key=True),
+    Column("story_id", String, nullable=False),
+    Column("topic_id", String, nullable=False),
+    Column("article_id", String, nullable=False),
+    Column("at", Float, nullable=False),  # when it joined
+    Column("match", Text, nullable=False),  # Match as JSON
+    Index(None, "story_id"),
+    Index(None, "at"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("topic_id", String, nullable=False),
+    Column("story_id", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("match_id", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("channels", Text, nullable=False),  # JSON list
+    Index(None, "at"),
+    Index(None, "story_id"),
+)
+
+# -- send: the outbox
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("alert_id", String, nullable=False),  # empty for a notice
+    Column("channel", String, nullable=False),
+    Column("state", String, nullable=False),  # pending | sending | retry | sent | dead
+    Column("due", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("in_doubt", Boolean, nullable=False),  # the process died while it was on the wire
+    Column("provider_id", String, nullable=False),
+    Column("reason", Text, nullable=False),  # of the last failure, for people
+    Column("notice", Text),  # Notice as JSON, where it is one
+    Column("created", Float, nullable=False),
+    Column("updated", Float, nullable=False),
+    Index(None, "state", "due"),
+    Index(None, "alert_id"),
+)
+
+channel_states = Table(
+    "channel_states",
+    metadata,
+    Column("channel", String, primary_key=True),
+    Column("settings_hash", String, nullable=False),  # changed settings give a disabled channel a new chance
+    Column("disabled", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+# -- records set aside
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("stream", String, nullable=False),
+    Column("group", String, nullable=False),
+    Column("position", String, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Index(None, "at"),
+)
