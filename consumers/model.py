@@ -6,7 +6,7 @@ float16 in little-endian bytes (half the size of float32; the largest change of 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from typing import ClassVar, Generic, Literal, TypeVar
 
 Kind = Literal["event", "theme"]
 AlertKind = Literal["first", "update", "digest"]
@@ -59,6 +59,8 @@ class Passage:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
     """An article that a topic accepts. ``score`` is for ordering and tests; people are shown ``reasons``."""
+
+    __pydantic_config__: ClassVar = {"ser_json_bytes": "base64", "val_json_bytes": "base64"}
 
     id: str
     topic_id: str
@@ -168,5 +170,6 @@ class Stream(Generic[T]):
 
 
 ARTICLES: Stream[Article] = Stream("articles", Article, lambda article: article.id)
+BACKFILL: Stream[Article] = Stream("articles.backfill", Article, lambda article: article.id)
 MATCHES: Stream[Match] = Stream("matches", Match, lambda match: match.topic_id)
 TOPICS: Stream[Topic] = Stream("topics", Topic, lambda topic: topic.id, compacted=True)
