@@ -3,7 +3,6 @@
 Unknown fields are ignored, so that a record written by a newer version stays readable by an older one.
 """
 
-from collections.abc import Hashable
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -14,7 +13,7 @@ T = TypeVar("T")
 
 
 @cache
-def _adapter(kind: Hashable) -> "TypeAdapter[Any]":
+def _adapter(kind: Any) -> "TypeAdapter[Any]":
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)
