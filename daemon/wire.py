@@ -3,6 +3,7 @@
 Unknown fields are ignored, so that a record written by a newer version stays readable by an older one.
 """
 
+from collections.abc import Hashable
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -13,7 +14,7 @@ T = TypeVar("T")
 
 
 @cache
-def _adapter(kind: Any) -> "TypeAdapter[Any]":
+def _adapter(kind: Hashable) -> "TypeAdapter[Any]":
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)
@@ -26,4 +27,4 @@ def to_json(value: object) -> bytes:
 
 def from_json(kind: type[T], text: bytes | str) -> T:
     """Raises ``ValueError`` (pydantic's own subclass of it) where the text is not such a value."""
-    return cast(T, _adapter(kind).validate_json(text))
+    return cast(T, _adapter(cast(Hashable, kind)).validate_json(text))  # mypy: a type[T] is not seen as hashable
