@@ -22,7 +22,7 @@ def _adapter(kind: Hashable) -> "TypeAdapter[Any]":
 
 def to_json(value: object) -> bytes:
     """UTF-8 JSON of one of our values; equal values give equal bytes."""
-    return _adapter(type(value)).dump_json(value)
+    return _adapter(cast(Hashable, type(value))).dump_json(value)
 
 
 def from_json(kind: type[T], text: bytes | str) -> T:

@@ -1,0 +1,190 @@
+"""kill -9 at random moments under load, then count.
+
+    python -m benchmarks.crash [--kills 50] [--seed 1]
+
+Sites publish articles all the time, some of which match one of the topics; the daemon is killed with SIGKILL between
+0.2 and 9 seconds after each start. At the end everything is published, the daemon runs until it is idle, and:
+
+* every published article is archived, exactly once;
+* the matches in the store are exactly those that the matcher finds when it is run over the archive without a daemon;
+* every story that a live match founded has exactly one first alert, and each alert one delivery, accepted;
+* the receiver got every delivery, and nothing but those, under ids that let it drop repeats.
+"""
+
+import argparse
+import random
+import sqlite3
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.scene import Desk, Item, Receiver, Site, wait_until
+
+TOPICS = [
+    {"id": "volcano", "query": "volcanic eruption", "channels": ["desk"]},
+    {"id": "ferry", "query": "ferry accident", "channels": ["desk"]},
+    {"id": "ebola", "query": "Ebola outbreak", "channels": ["desk"]},
+]
+PLACES = ["Iceland", "Chile", "Java", "Kenya", "Sicily", "Alaska", "Luzon", "Norway", "Peru", "Oman", "Crete", "Fiji"]
+EVENTS = [
+    ("A volcanic eruption began in {0} on day {1}", "The volcano in {0} threw ash {1} km high, said the airport."),
+    ("Ferry accident off {0} leaves {1} injured", "A ferry hit a pier in {0}. The accident injured {1} passengers."),
+    ("Ebola outbreak in {0}: {1} cases", "The health ministry of {0} confirmed an outbreak of Ebola with {1} cases."),
+    ("Football: {0} wins {1} to nil", "The home side from {0} had little trouble before {1} thousand."),
+    ("Bank in {0} raises rates by {1} basis points", "The central bank of {0} named inflation as the reason."),
+    ("Museum in {0} buys {1} paintings", "The paintings were shown in {0} for the first time this week."),
+]  # fmt: skip
+FEEDS = 6
+
+
+def invent(rng: random.Random) -> Iterator[Item]:
+    number = 0
+    while True:
+        number += 1
+        title, text = rng.choice(EVENTS)
+        place, count = rng.choice(PLACES), rng.randint(2, 90)
+        yield Item(
+            f"item-{number}", title.format(place, count), text.format(place, count), f"site-{number % 7}.example"
+        )
+
+
+class Publisher(threading.Thread):
+    """Puts an item on a random feed every tenth of a second until it is told to stop."""
+
+    def __init__(self, site: Site, rng: random.Random) -> None:
+        super().__init__(daemon=True)
+        self._site, self._rng, self._items = site, rng, invent(rng)
+        self.stopped = threading.Event()
+        self.published: set[tuple[str, str]] = set()
+
+    def run(self) -> None:
+        while not self.stopped.wait(0.1):
+            path, item = f"/feed/{self._rng.randrange(FEEDS)}", next(self._items)
+            self._site.publish(path, item)
+            self.published.add((path, item.guid))
+
+
+def rows(store: Path, query: str) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(f"file:{store}?mode=ro", uri=True)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def idle(desk: Desk, publisher: Publisher) -> bool:
+    archived = rows(desk.store, "SELECT count(*) FROM articles")[0][0]
+    waiting = rows(desk.store, "SELECT count(*) FROM deliveries WHERE state NOT IN ('sent', 'dead')")[0][0]
+    matched = rows(desk.store, "SELECT count(*) FROM scores WHERE matched")[0][0]
+    joined = rows(desk.store, "SELECT count(*) FROM story_matches")[0][0]
+    return archived == len(publisher.published) and waiting == 0 and matched == joined
+
+
+def matches_without_a_daemon(store: Path) -> set[tuple[str, str]]:
+    """The same code path, run once over what the archive holds."""
+    from consumers.matcher import Matcher
+
+    from consumers.embedding import SentenceTransformerEmbedder
+    from consumers.model import Article, Topic
+
+    matcher = Matcher(embedder=SentenceTransformerEmbedder())
+    matcher.apply({t["id"]: Topic(id=t["id"], query=t["query"]) for t in TOPICS})  # type: ignore[misc,arg-type]
+    names = ["id", "revision", "feed_id", "source", "url", "title", "text", "published", "seen", "lang"]
+    articles = [
+        Article(**dict(zip(names, row, strict=True)))  # type: ignore[arg-type]
+        for row in rows(store, f"SELECT {', '.join(names)} FROM articles ORDER BY id")
+    ]
+    found = set()
+    for start in range(0, len(articles), 64):
+        for judged in matcher.match(articles[start : start + 64]):
+            found |= {(match.topic_id, match.article.id) for match in judged.matches}
+    return found
+
+
+def verdict(desk: Desk, publisher: Publisher, receiver: Receiver) -> list[str]:
+    """What is wrong, in sentences."""
+    wrong = []
+    archived = Counter(str(url).rsplit("/", 1)[1] for (url,) in rows(desk.store, "SELECT url FROM articles"))
+    published = {guid for _, guid in publisher.published}
+    if missing := published - archived.keys():
+        wrong.append(f"{len(missing)} articles were published and are not in the archive: {sorted(missing)[:5]}")
+    if twice := [guid for guid, count in archived.items() if count > 1]:
+        wrong.append(f"{len(twice)} articles are in the archive twice: {twice[:5]}")
+    stored = set(rows(desk.store, "SELECT topic_id, article_id FROM story_matches"))
+    expected = matches_without_a_daemon(desk.store)
+    if stored != expected:
+        wrong.append(f"matches differ: {len(expected - stored)} are missing, {len(stored - expected)} are too many")
+    live_stories = rows(
+        desk.store,
+        "SELECT story_id, min(json_extract(match, '$.article.backfill')) AS quiet FROM story_matches "
+        "GROUP BY story_id HAVING quiet = 0",
+    )
+    alerted = Counter(str(story) for (story,) in rows(desk.store, "SELECT story_id FROM alerts WHERE kind = 'first'"))
+    if {str(story) for story, _ in live_stories} != set(alerted):
+        wrong.append(f"{len(live_stories)} stories have a live report and {len(alerted)} have an alert")
+    if max(alerted.values(), default=1) > 1:
+        wrong.append("a story has two first alerts")
+    deliveries = dict(rows(desk.store, "SELECT id, state FROM deliveries WHERE alert_id != ''"))
+    if len(deliveries) != sum(alerted.values()) or set(deliveries.values()) - {"sent"}:
+        wrong.append(
+            f"{len(deliveries)} deliveries for {sum(alerted.values())} alerts, in states {Counter(deliveries.values())}"
+        )
+    if receiver.ids != set(deliveries):
+        missing_ids, extra_ids = set(deliveries) - receiver.ids, receiver.ids - set(deliveries)
+        wrong.append(f"the receiver misses {len(missing_ids)} and has {len(extra_ids)} too many")
+    return wrong
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    rng = random.Random(arguments.seed)
+    with tempfile.TemporaryDirectory(prefix="wirewatch-crash-") as folder:
+        site, receiver = Site(keep=10_000), Receiver()
+        desk = Desk(Path(folder) / "desk")
+        for number in range(FEEDS):
+            site.publish(f"/feed/{number}")
+        desk.configure(
+            feeds=[f"{site.url}/feed/{number}" for number in range(FEEDS)],
+            topics=TOPICS,
+            channels=f'[channel.desk]\ntype = "webhook"\nurl = "{receiver.url}/hook"\n',
+            settle="0s",
+        )
+        publisher = Publisher(site, random.Random(arguments.seed + 1))
+        desk.start()
+        wait_until(lambda: all(site.polled(f"/feed/{n}") for n in range(FEEDS)), seconds=60, what="first polls")
+        publisher.start()
+        pause = threading.Event()
+        for kill in range(arguments.kills):
+            pause.wait(rng.uniform(0.2, 9.0))
+            desk.kill()
+            desk.start()
+            print(f"kill {kill + 1}/{arguments.kills}: {len(publisher.published)} published, "
+                  f"{len(receiver.accepted)} deliveries accepted", flush=True)  # fmt: skip
+        publisher.stopped.set()
+        publisher.join()
+        started = time.monotonic()
+        try:
+            wait_until(lambda: desk.store.exists() and idle(desk, publisher), seconds=600, what="everything is through")
+        except AssertionError as error:
+            print(error)
+        drained = time.monotonic() - started
+        wrong = verdict(desk, publisher, receiver)
+        exit_code = desk.stop()
+        repeats = len(receiver.accepted) - len(receiver.ids)
+        print(
+            f"\n{arguments.kills} kills, {len(publisher.published)} articles, {len(receiver.ids)} alerts, "
+            f"{repeats} repeats under a known id, idle {drained:.0f} s after the last kill, last exit code {exit_code}"
+        )
+        print("\n".join(f"WRONG: {sentence}" for sentence in wrong) or "nothing lost, nothing doubled")
+        return 1 if wrong or exit_code else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""From an item on a polled page to the alert accepted by a receiver.
+
+    python -m benchmarks.latency [--minutes 3] [--rate 20]
+
+Twenty feeds publish ``--rate`` articles a second in all (a title and a summary of sixty words). Three in a hundred
+match the topic, each a story of its own. Measured for each of these: the moment the webhook receiver accepted the alert, less
+the moment the poll that carried the article was answered. The poll interval itself is therefore not in the figure.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from benchmarks.crash import rows
+from tests.scene import Desk, Item, Receiver, Site, wait_until
+
+WORDS = (
+    "council budget harvest museum tender storm pension stadium chip vaccine strike court ferry orchard merger "
+    "satellite glacier opera railway archive tariff startup census reactor bridge festival trawler auction "
+    "senate cable novel drought"
+).split()
+HAZARDS = (
+    "volcano dam refinery tunnel mine warehouse airport stadium hotel school theatre port factory laboratory "
+    "cathedral hospital market brewery barracks embassy library prison shipyard sawmill bakery monastery "
+    "observatory"
+).split()
+TOWNS = (
+    "Porto Lyon Gdansk Split Tartu Bergen Cork Murcia Bari Linz Graz Brno Varna Iasi Patras Turku Aarhus Malmo "
+    "Ghent Nancy Leeds Derby Salem Tampa Boise Fargo Omaha Tulsa Reno Provo Quito Cusco Salta Arica Belem "
+    "Natal Accra Kumasi Lagos Kano"
+).split()
+
+SEEN = """
+    SELECT deliveries.id, json_extract(match, '$.article.seen') FROM deliveries
+    JOIN alerts ON alerts.id = deliveries.alert_id JOIN story_matches ON story_matches.match_id = alerts.match_id
+"""
+
+
+def ordinary(number: int, rng: random.Random) -> Item:
+    text = " ".join(rng.choices(WORDS, k=60)).capitalize() + "."
+    return Item(f"n{number}", " ".join(rng.sample(WORDS, 6)).capitalize(), text)
+
+
+def alarming(number: int, rng: random.Random) -> Item:
+    town, hazard = TOWNS[number % len(TOWNS)], HAZARDS[number % len(HAZARDS)]
+    text = (
+        f"An explosion destroyed the {hazard} of {town} {number % 12 + 1} minutes after the doors opened. Rescue teams "
+        f"searched the {hazard} until dawn. The mayor of {town} spoke of the worst explosion since records began. "
+        + " ".join(rng.choices(WORDS, k=25))
+        + "."
+    )
+    return Item(
+        f"a{number}", f"Explosion at {hazard} in {town} kills {number % 40 + 2}", text, f"{town.lower()}.example"
+    )
+
+
+def publish(site: Site, feeds: int, rate: float, until: float) -> int:
+    """Publishes until the monotonic moment ``until``; returns how many alarming items there were."""
+    rng, number, alarms, pause = random.Random(7), 0, 0, threading.Event()
+    due = time.monotonic()
+    while due < until:
+        number += 1
+        if number % 33 == 0:
+            alarms += 1
+            item = alarming(alarms, rng)
+        else:
+            item = ordinary(number, rng)
+        site.publish(f"/feed/{number % feeds}", item)
+        due += 1 / rate
+        pause.wait(max(0.0, due - time.monotonic()))
+    return alarms
+
+
+def percentile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--minutes", type=float, default=3)
+    parser.add_argument("--rate", type=float, default=20)
+    parser.add_argument("--feeds", type=int, default=20)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="wirewatch-latency-") as folder:
+        site, receiver = Site(keep=60), Receiver()
+        for number in range(arguments.feeds):
+            site.publish(f"/feed/{number}")
+        desk = Desk(Path(folder) / "desk")
+        desk.configure(
+            feeds=[f"{site.url}/feed/{number}" for number in range(arguments.feeds)],
+            topics=[{"id": "explosions", "query": "explosion destroys building", "channels": ["desk"]}],
+            channels=f'[channel.desk]\ntype = "webhook"\nurl = "{receiver.url}/hook"\n',
+            min_interval="5s",
+        )
+        desk.start()
+        try:
+            desk.wait_ready()
+            wait_until(
+                lambda: all(site.polled(f"/feed/{n}") for n in range(arguments.feeds)), seconds=60, what="first polls"
+            )
+            alarms = publish(site, arguments.feeds, arguments.rate, time.monotonic() + arguments.minutes * 60)
+            pause = threading.Event()
+            pause.wait(15)
+        finally:
+            desk.kill()
+        seen = dict(rows(desk.store, SEEN))
+        lag = [received.at - float(str(seen[received.id])) for received in receiver.accepted if received.id in seen]
+        if not lag:
+            print("no alert arrived")
+            return 1
+        print(
+            f"{arguments.rate:.0f} articles/s for {arguments.minutes:g} min, {alarms} alarming articles, "
+            f"{len(lag)} alerts; from poll to accepted alert: "
+            f"p50 {percentile(lag, 0.5):.2f} s, p95 {percentile(lag, 0.95):.2f} s, max {max(lag):.2f} s"
+        )
+        return 0 if percentile(lag, 0.95) <= 2 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

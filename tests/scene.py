@@ -1,0 +1,255 @@
+"""A small world around a real daemon: sites that serve feeds, a receiver of webhooks, the process itself.
+
+Used by the end-to-end tests and by the benchmarks. Everything listens on loopback and lives in threads of the caller,
+so that it survives whatever is done to the daemon.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+
+def wait_until(true: Callable[[], object], *, seconds: float, what: str) -> None:
+    """Returns as soon as ``true()`` is; raises AssertionError with ``what`` after the deadline."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not true():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:.0f} s: {what}")
+        pause.wait(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Item:
+    guid: str
+    title: str
+    text: str
+    host: str = "site-one.example"
+    published: float = 0.0  # seconds since the epoch; 0: now
+
+    def xml(self) -> str:
+        # Feeds carry their text escaped; a blank line between paragraphs becomes <p>.
+        body = "".join(f"<p>{escape(part.strip())}</p>" for part in self.text.split("\n\n") if part.strip())
+        return (
+            f"<item><guid isPermaLink='false'>{escape(self.guid)}</guid><title>{escape(self.title)}</title>"
+            f"<link>https://{self.host}/{escape(self.guid)}</link>"
+            f"<pubDate>{formatdate(self.published or time.time())}</pubDate>"
+            f"<description>{escape(body)}</description></item>"
+        )
+
+
+class Quiet(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *words: object) -> None:
+        """The default prints every request."""
+
+    def answer(self, status: int, body: bytes, kind: str, headers: Mapping[str, str] = {}) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Server:
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        class Listening(ThreadingHTTPServer):
+            request_queue_size = 256
+            daemon_threads = True
+
+        self._server = Listening(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class Site(Server):
+    """Feeds by path, newest item first, the last ``keep`` of them."""
+
+    def __init__(self, keep: int = 200) -> None:
+        self._items: dict[str, list[Item]] = {}
+        self._lock = threading.Lock()
+        self.polls: list[tuple[float, str]] = []
+        site = self
+
+        class Handler(Quiet):
+            def do_GET(self) -> None:
+                with site._lock:
+                    items = list(site._items.get(self.path, ()))[-keep:]
+                    known = self.path in site._items
+                body = "".join(item.xml() for item in reversed(items))
+                page = (
+                    "<?xml version='1.0' encoding='utf-8'?><rss version='2.0'><channel>"
+                    f"<title>{escape(self.path)}</title><link>https://site-one.example/</link>{body}</channel></rss>"
+                ).encode()
+                self.answer(200 if known else 404, page if known else b"", "application/rss+xml")
+                with site._lock:
+                    site.polls.append((time.time(), self.path))
+
+        super().__init__(Handler)
+
+    def publish(self, path: str, *items: Item) -> None:
+        with self._lock:
+            self._items.setdefault(path, []).extend(items)
+
+    def polled(self, path: str) -> int:
+        with self._lock:
+            return sum(1 for _, polled in self.polls if polled == path)
+
+
+@dataclass(frozen=True)
+class Received:
+    at: float
+    id: str
+    body: dict[str, object]
+
+
+class Receiver(Server):
+    """A webhook endpoint. ``status`` is what it answers; what it accepts it keeps."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.headers: dict[str, str] = {}
+        self.accepted: list[Received] = []
+        self.refused = 0
+        receiver = self
+
+        class Handler(Quiet):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if receiver.status < 300:
+                    receiver.accepted.append(Received(time.time(), self.headers["webhook-id"], body))
+                else:
+                    receiver.refused += 1
+                self.answer(receiver.status, b"", "text/plain", receiver.headers)
+
+        super().__init__(Handler)
+
+    @property
+    def ids(self) -> set[str]:
+        return {one.id for one in self.accepted}
+
+
+@dataclass
+class Desk:
+    """A configuration folder and the daemon that runs on it."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def configure(
+        self,
+        *,
+        feeds: Sequence[str],
+        topics: Sequence[Mapping[str, object]],
+        channels: str = "",
+        settle: str = "1s",
+        min_interval: str = "1s",
+        extra: str = "",
+    ) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "wirewatch.toml").write_text(
+            f'[web]\nlisten = "127.0.0.1:{self.port}"\n\n'
+            f'[alerts]\nsettle = "{settle}"\n\n'
+            f'[fetch]\nallow_networks = ["127.0.0.0/8"]\nhost_gap = "0s"\nper_host = 16\n'
+            f'min_interval = "{min_interval}"\ndefault_interval = "{min_interval}"\n\n{channels}\n{extra}\n'
+        )
+        self.feeds(feeds, min_interval)
+        self.topics(topics)
+
+    def feeds(self, urls: Sequence[str], every: str = "1s") -> None:
+        text = "".join(f'[[feed]]\nurl = "{url}"\nevery = "{every}"\n\n' for url in urls)
+        (self.folder / "feeds.toml").write_text(text)
+
+    def topics(self, topics: Sequence[Mapping[str, object]]) -> None:
+        lines = []
+        for topic in topics:
+            lines.append("[[topic]]")
+            lines += [f"{key} = {json.dumps(value)}" for key, value in topic.items()]
+            lines.append("")
+        (self.folder / "topics.toml").write_text("\n".join(lines))
+
+    def start(self, *, output: int | None = subprocess.DEVNULL) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "daemon", "--config", str(self.folder), "run"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=None if os.environ.get("WIREWATCH_TEST_VERBOSE") else output,
+        )
+
+    def wirewatch(self, *words: str, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "daemon", "--config", str(self.folder), *words],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=seconds,
+            check=False,
+        )
+
+    def get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except (urllib.error.URLError, OSError):
+            return 0, ""
+
+    def wait_ready(self, seconds: float = 60) -> None:
+        wait_until(lambda: self.get("/readyz")[0] == 200, seconds=seconds, what="the daemon is ready")
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, seconds: float = 20) -> int:
+        """SIGTERM; the exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "data" / "store.sqlite"
+
+
+@contextmanager
+def running(desk: Desk) -> Iterator[Desk]:
+    desk.start()
+    try:
+        desk.wait_ready()
+        yield desk
+    finally:
+        if desk.process is not None and desk.process.poll() is None:
+            desk.kill()
