@@ -3,7 +3,7 @@
     python -m benchmarks.latency [--minutes 3] [--rate 20]
 
 Twenty feeds publish ``--rate`` articles a second in all (a title and a summary of sixty words). Three in a hundred
-match the topic, each a story of its own. Measured for each of these: the moment the webhook receiver accepted the alert, less
+match the topic, each a story of its own. Measured for each: the moment the webhook receiver accepted the alert, less
 the moment the poll that carried the article was answered. The poll interval itself is therefore not in the figure.
 """
 
