@@ -1,1 +1,1 @@
-"""Speed and quality, measured side by side. Each file says in its first lines how it is run."""
+"""How fast and how good: run by hand, never by the tests."""

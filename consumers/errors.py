@@ -27,3 +27,7 @@ class Reject(WirewatchError):
 
 class Refused(Reject):
     """A channel refuses everything until somebody changes its settings: stop using it and tell the operator."""
+
+
+class ModelUnusable(WirewatchError):
+    """The embedding model is missing, damaged or not the one expected. The message says what to do."""

@@ -15,6 +15,13 @@ class Unusable(WirewatchError):
     """What is on disk or in the settings cannot be used as it is. The message says what to do; nothing was changed."""
 
 
+class QuarantineLimitReached(WirewatchError):
+    """One record after the other would be set aside: the fault is ours, not theirs. The message says what to do.
+
+    Starting again without a change would set more of them aside, so nobody should do it by itself.
+    """
+
+
 class ConfigError(Unusable):
     """A configuration file is wrong. ``str()`` is one sentence: file, line, key, what is wrong, what to do."""
 

@@ -1,0 +1,1 @@
+"""Quality of matching on labelled news: ``python -m benchmarks.quality --data FOLDER``."""

@@ -1,0 +1,122 @@
+"""Words of a query found in a text, however they are inflected or joined.
+
+A light stem: plurals, -ing and -ed, and the endings that make a country's name an adjective (Russia, Russian; Iran,
+Iranian; China, Chinese). "airstrikes" and "air strikes" find each other. No word list of any language but English's
+function words; words of other languages are compared almost as they are.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+_WORD = re.compile(r"(?:[^\W\d_]\.){2,}|[^\W_]+(?:[.,]\d+)*")
+_AMERICA = frozenset({"US", "U.S.", "USA", "U.S.A."})
+_FUNCTION_WORDS = frozenset(
+    "a about after against all an and any are as at be because been before being between both but by can could did do "
+    "does during each for from had has have he her his how i if in into is it its more most my near new no not of off "
+    "on or our out over own she should so some such than that the their them then there these they this those through "
+    "to under until up us was we were what when where which while who whom why will with within without would you your "
+    "s t re ve ll d".split()
+)
+_MIN_PART = 3  # letters of each half of a joined word
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """``stem`` of ``text[start:end]``; ``lower`` is the word as written, in lower case."""
+
+    stem: str
+    lower: str
+    start: int
+    end: int
+
+
+@lru_cache(maxsize=65_536)
+def stem(word: str) -> str:
+    """``word`` in lower case. First the steps of Porter (1980) that matter most, then the endings of nations."""
+    if len(word) > 4 and word.endswith("ies"):
+        word = word[:-3] + "y"
+    elif len(word) > 4 and word.endswith(("sses", "ches", "shes", "xes", "zes")):
+        word = word[:-2]
+    elif len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        word = word[:-1]
+    if len(word) > 5 and word.endswith("ing"):
+        word = _undoubled(word[:-3])
+    elif len(word) > 5 and word.endswith("ed"):
+        word = _undoubled(word[:-2])
+    if len(word) > 6 and word.endswith("ese"):
+        word = word[:-3]
+    if len(word) > 4 and word.endswith(("many", "taly")):
+        word = word[:-1]
+    word = _without_last_vowels(word)
+    if len(word) > 5 and word.endswith("an"):
+        word = _without_last_vowels(word[:-2])
+    return word
+
+
+def _without_last_vowels(word: str) -> str:
+    while len(word) > 4 and word[-1] in "aeio":
+        word = word[:-1]
+    return word
+
+
+def _undoubled(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "ls" else word
+
+
+def words_of(text: str) -> tuple[Word, ...]:
+    found = []
+    for match in _WORD.finditer(text):
+        written = match.group()
+        if written in _AMERICA:
+            key = lower = "u.s."
+        else:
+            lower = written.lower().replace(".", "") if written[-1] == "." else written.lower()
+            key = stem(lower)
+        found.append(Word(key, lower, match.start(), match.end()))
+    return tuple(found)
+
+
+def query_words(text: str) -> tuple[Word, ...]:
+    """The words of a query that carry meaning, each stem once; all of them where none does ("The Who")."""
+    every = words_of(text)
+    meant = [word for word in every if word.lower not in _FUNCTION_WORDS] or list(every)
+    return tuple({word.stem: word for word in reversed(meant)}.values())[::-1]
+
+
+class Terms:
+    """The words of one text, ready to be looked up."""
+
+    __slots__ = ("_by_stem", "_words")
+
+    def __init__(self, text: str) -> None:
+        self._words = words_of(text)
+        self._by_stem: dict[str, list[int]] = {}
+        for place, word in enumerate(self._words):
+            self._by_stem.setdefault(word.stem, []).append(place)
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def spans(self, query: tuple[Word, ...]) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """For each word of the query the (start, end) spans of the text where it is found, in order."""
+        found = [tuple(sorted((*self._alone(word.stem), *self._split(word.stem)))) for word in query]
+        for n, (first, second) in enumerate(pairwise(query)):
+            if first.end + 1 < second.start or (found[n] and found[n + 1]):
+                continue
+            joined = self._alone(first.lower + second.stem)
+            found[n], found[n + 1] = found[n] or joined, found[n + 1] or joined
+        return tuple(found)
+
+    def _alone(self, key: str) -> tuple[tuple[int, int], ...]:
+        return tuple((self._words[n].start, self._words[n].end) for n in self._by_stem.get(key, ()))
+
+    def _split(self, key: str) -> tuple[tuple[int, int], ...]:
+        """ "airstrik" as two neighbouring words, "air" and "strik"."""
+        return tuple(
+            (self._words[n - 1].start, self._words[n].end)
+            for cut in range(_MIN_PART, len(key) - _MIN_PART + 1)
+            for n in self._by_stem.get(key[cut:], ())
+            if n and self._words[n - 1].lower == key[:cut]
+        )

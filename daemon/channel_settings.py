@@ -1,0 +1,171 @@
+"""What each kind of channel needs to be told. Secrets are named, never written: ``*_env`` or ``*_file``."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+
+from daemon.errors import ConfigError
+
+
+class Section(BaseModel):
+    """A table of a settings file: frozen, no unknown keys, and no value of it in any error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def beside_the_file(path: Path | None, info: ValidationInfo) -> Path | None:
+    """A relative path counts from the folder of the settings file; ``~`` is the home folder."""
+    if path is None:
+        return None
+    folder: Path = (info.context or {}).get("folder", Path.cwd())
+    return (folder / path.expanduser()).absolute()
+
+
+FilePath = Annotated[Path | None, AfterValidator(beside_the_file)]
+Filled = Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Where a secret is. Its value is read when it is needed, and is nowhere in this object."""
+
+    name: str
+    env: str
+    file: Path | None
+
+    @property
+    def given(self) -> bool:
+        return bool(self.env or self.file)
+
+    def reveal(self) -> str:
+        """Raises ``ConfigError`` where the variable is not set or the file cannot be read."""
+        if self.env:
+            value = os.environ.get(self.env, "").strip()
+            if not value:
+                raise ConfigError(f"the environment variable {self.env} is not set: set it before the daemon starts")
+            return value
+        if self.file is None:
+            raise ConfigError(f"no secret is named: set {self.name}_env or {self.name}_file")
+        try:
+            value = self.file.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"the secret file {self.file} cannot be read: check {self.name}_file") from error
+        if not value:
+            raise ConfigError(f"the secret file {self.file} is empty: put the secret on its first line")
+        return value
+
+
+def one_of(**given: bool) -> None:
+    """Exactly one of these was named. Raises ``ValueError`` with a sentence."""
+    names = " or ".join(given)
+    if sum(given.values()) != 1:
+        raise ValueError(f"set {names}" if not any(given.values()) else f"set only one of {names}")
+
+
+class ConsoleChannel(Section):
+    type: Literal["console"] = "console"
+
+
+class SlackChannel(Section):
+    """A bot token with a channel, or an incoming webhook (which can neither thread nor be asked after a crash)."""
+
+    type: Literal["slack"]
+    token_env: str = ""
+    token_file: FilePath = None
+    channel: str = ""
+    webhook_url_env: str = ""
+    webhook_url_file: FilePath = None
+
+    @property
+    def token(self) -> Secret:
+        return Secret("token", self.token_env, self.token_file)
+
+    @property
+    def webhook_url(self) -> Secret:
+        return Secret("webhook_url", self.webhook_url_env, self.webhook_url_file)
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        one_of(
+            token_env=bool(self.token_env),
+            token_file=bool(self.token_file),
+            webhook_url_env=bool(self.webhook_url_env),
+            webhook_url_file=bool(self.webhook_url_file),
+        )
+        if self.token.given and not self.channel:
+            raise ValueError('set channel as well, as in channel = "#desk"')
+        return self
+
+
+class EmailChannel(Section):
+    type: Literal["email"]
+    host: Filled
+    port: Annotated[int, Field(ge=0, le=65535)] = 0  # 0: 587 for starttls, 465 for tls, 25 for none
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password_env: str = ""
+    password_file: FilePath = None
+    sender: Filled
+    recipients: Annotated[tuple[Filled, ...], Field(min_length=1)]
+
+    @property
+    def password(self) -> Secret:
+        return Secret("password", self.password_env, self.password_file)
+
+    @property
+    def smtp_port(self) -> int:
+        return self.port or {"starttls": 587, "tls": 465, "none": 25}[self.security]
+
+    @model_validator(mode="after")
+    def _user_and_password(self) -> Self:
+        if self.password_env and self.password_file:
+            raise ValueError("set only one of password_env or password_file")
+        if bool(self.username) != self.password.given:
+            raise ValueError("username goes with password_env or password_file: set both or neither")
+        if self.username and self.security == "none":
+            raise ValueError('a password would travel in the clear: set security = "starttls" or "tls"')
+        return self
+
+
+class WebhookChannel(Section):
+    """Signed as in the Standard Webhooks specification (standardwebhooks.com)."""
+
+    type: Literal["webhook"]
+    url: str = ""
+    url_env: str = ""
+    url_file: FilePath = None
+    secret_env: str = ""
+    secret_file: FilePath = None
+
+    @property
+    def address(self) -> str:
+        """Raises ``ConfigError`` where it is kept in a variable or a file that cannot be read."""
+        return self.url or Secret("url", self.url_env, self.url_file).reveal()
+
+    @property
+    def secret(self) -> Secret:
+        return Secret("secret", self.secret_env, self.secret_file)
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        one_of(url=bool(self.url), url_env=bool(self.url_env), url_file=bool(self.url_file))
+        if self.url and not self.url.startswith(("http://", "https://")):
+            raise ValueError("url begins with https:// or http://")
+        if self.secret_env and self.secret_file:
+            raise ValueError("set only one of secret_env or secret_file")
+        return self
+
+
+ChannelSettings = Annotated[
+    ConsoleChannel | SlackChannel | EmailChannel | WebhookChannel,
+    Field(discriminator="type"),
+]
+CHANNEL_TYPES: dict[str, type[Section]] = {
+    "console": ConsoleChannel,
+    "slack": SlackChannel,
+    "email": EmailChannel,
+    "webhook": WebhookChannel,
+}

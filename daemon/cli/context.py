@@ -1,0 +1,127 @@
+"""What every command shares: where the configuration is, how to say no, how to print a list."""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+import typer
+
+from daemon.errors import ConfigError, Unusable
+
+if TYPE_CHECKING:
+    from daemon.settings import Settings
+    from daemon.store import Store
+
+T = TypeVar("T")
+
+NOT_RUNNING = 3
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """One sentence on stderr, and out. Codes: 1 failed, 2 wrong use, 3 not running."""
+    typer.echo(plain(message), err=True)
+    raise typer.Exit(code)
+
+
+def or_fail(work: Callable[[], T]) -> T:
+    """The result of ``work``; what it finds unusable becomes one sentence on stderr and exit code 1."""
+    try:
+        return work()
+    except Unusable as error:
+        fail(str(error))
+
+
+def plain(text: str) -> str:
+    """Text from outside, safe for a terminal: no escape sequences, no reordering of what is shown."""
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def default_config_dir() -> Path:
+    """$WIREWATCH_CONFIG, else ./config where that holds a configuration, else the current folder."""
+    if named := os.environ.get("WIREWATCH_CONFIG"):
+        return Path(named)
+    config = Path("config")
+    holds_one = any((config / name).is_file() for name in ("wirewatch.toml", "topics.toml"))
+    return config if holds_one else Path()
+
+
+def config_dir(ctx: typer.Context) -> Path:
+    """The folder named with --config, else the default one."""
+    named = ctx.find_root().params.get("config")
+    return Path(named) if named else default_config_dir()
+
+
+def load_settings(ctx: typer.Context) -> "Settings":
+    """The settings in force for this command line; exits with code 1 where the file is wrong."""
+    from daemon.settings import load_settings as load
+
+    return or_fail(lambda: load(config_dir(ctx) / "wirewatch.toml"))
+
+
+@contextmanager
+def open_read(ctx: typer.Context) -> "Iterator[Store]":
+    """The store, for reading only. Exits with code 1 where there is none yet."""
+    from daemon.store.opening import open_for_reading
+
+    settings = load_settings(ctx)
+    store = or_fail(lambda: open_for_reading(settings.store.url, settings.data.dir))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def emit(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_json: bool, empty: str) -> None:
+    """``rows`` as a JSON array, or as a table of ``columns``, or the sentence ``empty`` where there are none.
+
+    JSON carries every key of a row; the table shows the columns only. Numbers align right; None is shown as nothing.
+    """
+    if as_json:
+        typer.echo(json.dumps(list(rows), ensure_ascii=False, indent=2, default=str))
+        return
+    if not rows:
+        typer.echo(empty)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        numbers = all(isinstance(row.get(column), int | float | None) for row in rows)
+        table.add_column(column, justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell(row.get(column))) for column in columns))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(console.width, console.measure(table).maximum))  # a pipe has no edge to wrap at
+    console.print(table)
+
+
+def cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(cell(item) for item in value)
+    return plain(str(value))
+
+
+__all__ = [
+    "NOT_RUNNING",
+    "ConfigError",
+    "config_dir",
+    "default_config_dir",
+    "emit",
+    "fail",
+    "load_settings",
+    "open_read",
+    "or_fail",
+    "plain",
+]

@@ -1,0 +1,188 @@
+"""The settings: frozen values with their defaults in the type, read from wirewatch.toml by one loader.
+
+Durations are seconds and sizes are bytes here; people write "15m" and "10MB". Nothing else reads the file, and no
+part of the daemon is handed the whole: each gets the plain values it needs.
+"""
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+
+from daemon import __version__
+from daemon.channel_settings import CHANNEL_TYPES, ChannelSettings, Filled, Section, beside_the_file
+from daemon.config_errors import validated
+from daemon.toml_file import read_text, read_toml
+from daemon.units import parse_duration, parse_size
+
+CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+
+
+def _seconds(value: object) -> float:
+    if not isinstance(value, str):
+        raise ValueError('write a duration with its unit, in quotes, as in "15m"')  # noqa: TRY004 - pydantic's contract
+    return parse_duration(value)
+
+
+def _bytes(value: object) -> int:
+    if not isinstance(value, str):
+        raise ValueError('write a size with its unit, in quotes, as in "10MB"')  # noqa: TRY004 - pydantic's contract
+    return parse_size(value)
+
+
+def _network(value: str) -> str:
+    ip_network(value)
+    return value
+
+
+def _sqlite(url: str) -> str:
+    if not url.startswith("sqlite:"):
+        raise ValueError('only "sqlite:" is known')
+    return url
+
+
+Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+Wait = Annotated[float, BeforeValidator(_seconds)]  # a duration that may be nothing
+Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Network = Annotated[str, AfterValidator(_network)]
+SqliteUrl = Annotated[str, AfterValidator(_sqlite)]
+
+
+class DataSettings(Section):
+    dir: Annotated[Path, AfterValidator(beside_the_file), Field(validate_default=True)] = Path("data")
+
+
+class LogSettings(Section):
+    url: SqliteUrl = "sqlite:"
+
+
+class StoreSettings(Section):
+    url: SqliteUrl = "sqlite:"
+
+
+class FetchSettings(Section):
+    timeout: Duration = 30.0
+    max_wire: Size = 10_000_000
+    max_decoded: Size = 30_000_000
+    max_entries: Count = 500
+    concurrency: Count = 100
+    per_host: Count = 2
+    host_gap: Wait = 5.0
+    min_interval: Duration = 60.0
+    default_interval: Duration = 900.0
+    max_interval: Duration = 86400.0
+    allow_networks: tuple[Network, ...] = ()
+    parse_workers: Count = 2
+    parse_timeout: Duration = 20.0
+    parse_memory: Size = 512_000_000
+    user_agent: Filled = f"Wirewatch/{__version__}"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.min_interval <= self.default_interval <= self.max_interval:
+            raise ValueError("min_interval, default_interval and max_interval have to grow in this order")
+        return self
+
+
+class ModelSettings(Section):
+    name: Filled = "all-MiniLM-L6-v2"
+    device: Filled = "auto"
+
+
+class AlertSettings(Section):
+    settle: Wait = 1.0
+    operator: Filled = "console"
+
+
+class WebSettings(Section):
+    listen: str = "127.0.0.1:8470"
+
+    @field_validator("listen")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+            raise ValueError('write an address and a port, as in "127.0.0.1:8470" or "[::1]:8470"')
+        return value
+
+    @property
+    def host(self) -> str:
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+
+class RetentionSettings(Section):
+    articles: Duration = 90 * 86400.0
+    max_size: Size = 20_000_000_000
+    seen: Duration = 365 * 86400.0
+    log: Duration = 7 * 86400.0
+
+    @model_validator(mode="after")
+    def _seen_outlives_the_archive(self) -> Self:
+        if self.seen < self.articles:
+            raise ValueError("seen has to be at least as long as articles, or old items would be news again")
+        return self
+
+
+class Settings(Section):
+    data: DataSettings
+    log: LogSettings = LogSettings()
+    store: StoreSettings = StoreSettings()
+    fetch: FetchSettings = FetchSettings()
+    model: ModelSettings = ModelSettings()
+    alerts: AlertSettings = AlertSettings()
+    web: WebSettings = WebSettings()
+    retention: RetentionSettings = RetentionSettings()
+    channel: Mapping[str, ChannelSettings]
+
+    @field_validator("channel")
+    @classmethod
+    def _named(cls, channels: Mapping[str, ChannelSettings]) -> Mapping[str, ChannelSettings]:
+        for name in channels:
+            if not CHANNEL_NAME.fullmatch(name):
+                raise ValueError("a channel's name is made of letters, digits, - and _, at most 40 of them")
+        if channels["console"].type != "console":
+            raise ValueError("the name console belongs to the terminal: give this channel another one")
+        return channels
+
+    @model_validator(mode="after")
+    def _operator_exists(self) -> Self:
+        if self.alerts.operator not in self.channel:
+            raise ValueError(f'[alerts] operator = "{self.alerts.operator}" is no [channel.NAME] of this file')
+        return self
+
+
+def fields_of(where: tuple[str | int, ...], document: Mapping[str, object]) -> type[Section] | None:
+    """The type that says which keys may stand in the table at ``where``."""
+    if not where:
+        return Settings
+    if where[0] == "channel":
+        channels = document.get("channel")
+        table = channels.get(where[1]) if len(where) == 2 and isinstance(channels, Mapping) else None
+        kind = table.get("type") if isinstance(table, Mapping) else None
+        return CHANNEL_TYPES.get(kind) if isinstance(kind, str) else None
+    section = Settings.model_fields.get(str(where[0]))
+    return section.annotation if section and len(where) == 1 else None
+
+
+def parse_settings(text: str, file: Path) -> Settings:
+    """The settings in the text of ``file``; relative paths count from its folder. Raises ``ConfigError``."""
+    document = read_toml(text, file)
+    channels = document.get("channel", {})
+    filled = {"data": {}, **document}
+    if isinstance(channels, Mapping):
+        filled["channel"] = {"console": {"type": "console"}, **channels}
+    folder = file.absolute().parent
+    return validated(Settings, filled, text=text, file=file, fields_of=fields_of, context={"folder": folder})
+
+
+def load_settings(file: Path) -> Settings:
+    """All defaults where there is no such file. Raises ``ConfigError``."""
+    return parse_settings(read_text(file) if file.exists() else "", file)

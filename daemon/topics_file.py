@@ -1,0 +1,139 @@
+"""topics.toml: what a user watches for, read with positions and edited without losing a comment."""
+
+import re
+import unicodedata
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from consumers.ids import digest
+from consumers.model import Kind, Topic
+from daemon import toml_entries
+from daemon.channel_settings import Section
+from daemon.config_errors import did_you_mean, refused, validated
+from daemon.errors import ConfigError
+from daemon.toml_file import Document, edit, read_text, read_toml
+from daemon.toml_scan import Scan, scan
+
+TOPIC_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+
+
+def slug(query: str) -> str:
+    """ "Russian airstrikes Syria" is russian-airstrikes-syria; a query without Latin letters is named by its digest."""
+    latin = unicodedata.normalize("NFKD", query).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"[^a-z0-9]+", "-", latin).strip("-")[:60].rstrip("-")
+    return words or f"topic-{digest(query)[:8]}"
+
+
+def _topic_id(value: str) -> str:
+    if not TOPIC_ID.fullmatch(value):
+        raise ValueError("an id is made of a-z, 0-9, -, _ and ., begins with a letter or digit, at most 80 of them")
+    return value
+
+
+def _words(value: str) -> str:
+    if not value.strip():
+        raise ValueError("say in plain words what to watch for")
+    return " ".join(value.split())
+
+
+class TopicEntry(Section):
+    """One ``[[topic]]``."""
+
+    id: Annotated[str, AfterValidator(_topic_id)] | None = None
+    query: Annotated[str, AfterValidator(_words), Field(max_length=1000)]
+    kind: Kind = "event"
+    description: Annotated[str, Field(max_length=5000)] = ""
+    channels: Annotated[tuple[str, ...], Field(min_length=1)] = ("console",)
+    enabled: Annotated[bool, Field(strict=True)] = True
+
+
+class TopicsFile(Section):
+    topic: tuple[TopicEntry, ...] = ()
+
+
+def _fields_of(where: tuple[str | int, ...], document: Document) -> type[Section] | None:
+    return {0: TopicsFile, 2: TopicEntry}.get(len(where))
+
+
+def parse_topics(text: str, file: Path, channels: Collection[str]) -> tuple[Topic, ...]:
+    """In the order of the file. ``channels`` are the names that exist. Raises ``ConfigError``."""
+    document = read_toml(text, file)
+    entries = validated(TopicsFile, document, text=text, file=file, fields_of=_fields_of).topic
+    topics = tuple(
+        Topic(
+            id=entry.id or slug(entry.query),
+            query=entry.query,
+            kind=entry.kind,
+            description=entry.description.strip(),
+            channels=tuple(dict.fromkeys(entry.channels)),
+            enabled=entry.enabled,
+        )
+        for entry in entries
+    )
+    problem = _repeated_id(topics) or _unknown_channel(topics, channels)
+    if problem:
+        where, message = problem
+        raise refused(message, where, text=text, file=file)
+    return topics
+
+
+def load_topics(file: Path, channels: Collection[str]) -> tuple[Topic, ...]:
+    """Raises ``ConfigError``."""
+    return parse_topics(read_text(file), file, channels)
+
+
+Problem = tuple[tuple[str | int, ...], str]
+
+
+def _repeated_id(topics: tuple[Topic, ...]) -> Problem | None:
+    first: dict[str, int] = {}
+    for index, topic in enumerate(topics):
+        if first.setdefault(topic.id, index) != index:
+            return ("topic", index, "id"), (
+                f'topic {first[topic.id] + 1} has the id "{topic.id}" already: give this one an id of its own'
+            )
+    return None
+
+
+def _unknown_channel(topics: tuple[Topic, ...], channels: Collection[str]) -> Problem | None:
+    for index, topic in enumerate(topics):
+        for name in topic.channels:
+            if name not in channels:
+                return ("topic", index, "channels"), (
+                    f'there is no channel "{name}" in wirewatch.toml, {did_you_mean(name, channels)}'
+                )
+    return None
+
+
+def add_topic(file: Path, values: Mapping[str, object], channels: Collection[str]) -> Topic:
+    """Appends a ``[[topic]]`` with these keys. Returns it. Raises ``ConfigError``."""
+    edit(
+        file,
+        lambda text: toml_entries.add(_readable(text, file, channels), "topic", values),
+        lambda text: parse_topics(text, file, channels),
+    )
+    return find_topic(load_topics(file, channels), str(values["id"]), file)
+
+
+def edit_topic(file: Path, topic_id: str, values: Mapping[str, object], channels: Collection[str]) -> Topic:
+    """Sets these keys; None goes back to a key's default. The id stays, written or not. Raises ``ConfigError``."""
+
+    def change(text: str) -> str:
+        index = _index(text, topic_id, file, channels)
+        return _piecewise(file, lambda: toml_entries.change(text, "topic", index, {"id": topic_id, **values}))
+
+    edit(file, change, lambda text: parse_topics(text, file, channels))
+    return find_topic(load_topics(file, channels), topic_id, file)
+
+
+def remove_topic(file: Path, topic_id: str, channels: Collection[str]) -> None:
+    """Raises ``ConfigError``."""
+
+    def change(text: str) -> str:
+        index = _index(text, topic_id, file, channels)
+        return _piecewise(file, lambda: toml_entries.remove(text, "topic", index))
+
+    edit(file, change, lambda text: parse_topics(text, file, channels))

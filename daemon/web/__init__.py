@@ -1,0 +1,1 @@
+"""The page, the API, health and metrics over HTTP."""

@@ -1,0 +1,183 @@
+"""The whole daemon, as its user meets it: a process, files, feeds, a receiver."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.scene import Desk, Item, Receiver, Site, running, wait_until
+
+AIRSTRIKES = {"id": "russian-airstrikes-syria", "query": "Russian airstrikes Syria", "channels": ["desk"]}
+FERRIES = {"id": "ferry-accidents", "query": "ferry accident", "channels": ["desk"]}
+
+FOOTBALL = Item("football", "Striker signs two-year deal", "The top scorer has signed until 2028, the club said.")
+OLD_RAID = Item(
+    "old-raid",
+    "Russian jets bomb Idlib in northern Syria",
+    "Russian aircraft carried out air strikes on Idlib province in Syria on Monday, residents said.",
+)
+HOMS = [
+    Item(
+        "homs-1",
+        "Russian warplanes strike targets near Homs, ministry says",
+        "Russian aircraft carried out twenty strikes on Wednesday in Homs in Syria, the defence ministry said.\n\n"
+        "Residents said at least three houses in Talbiseh were hit.",
+        "site-one.example",
+    ),
+    Item(
+        "homs-2",
+        "Moscow confirms air raids on Homs countryside in Syria",
+        "Share\n\nRussia's air force bombed positions north of Homs on Wednesday. Moscow confirmed the air "
+        "raids in Syria and put the number of strikes at twenty.\n\nAdvertisement",
+        "site-two.example",
+    ),
+    Item(
+        "homs-3",
+        "Russian jets hit Syrian province of Homs",
+        "Advertisement\n\nRussian aircraft carried out twenty strikes on Wednesday in Homs province in Syria, the defence "
+        "ministry said.\n\nOil prices rose after the reports of Russian airstrikes.",
+        "site-three.example",
+    ),
+]
+
+
+class World:
+    """One daemon, three feeds, one receiver."""
+
+    def __init__(self, folder: Path) -> None:
+        self.site, self.receiver, self.desk = Site(), Receiver(), Desk(folder)
+        for path in ("/one", "/two", "/three"):
+            self.site.publish(path)
+        self.site.publish("/one", FOOTBALL, OLD_RAID)
+        self.desk.configure(
+            feeds=[f"{self.site.url}{path}" for path in ("/one", "/two", "/three")],
+            topics=[AIRSTRIKES],
+            channels=f'[channel.desk]\ntype = "webhook"\nurl = "{self.receiver.url}/hook"\n',
+            settle="3s",
+        )
+
+    def headlines(self) -> list[str]:
+        return [str(one.body["data"]["headline"]) for one in self.receiver.accepted]  # type: ignore[index]
+
+    def archived(self) -> int:
+        return int(json.loads(self.desk.get("/api/status")[1])["articles"])
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    world = World(tmp_path_factory.mktemp("desk"))
+    with running(world.desk):
+        wait_until(lambda: world.archived() >= 2, seconds=60, what="the backfill is archived")
+        yield world
+        assert world.desk.stop() == 0, "SIGTERM ends the daemon in good order"
+
+
+def test_what_a_feed_already_carried_is_archived_and_not_told(world: World) -> None:
+    world.site.publish("/two", Item("marker", "Ice rink to reopen after refit", "Entry is free on the first day."))
+    wait_until(lambda: world.archived() >= 3, seconds=30, what="a later article is through")
+    assert world.headlines() == []
+    listed = world.desk.wirewatch("alerts", "list", "--json")
+    assert listed.returncode == 0, listed.stderr
+    assert json.loads(listed.stdout) == []
+
+
+def test_three_sites_report_one_event_and_one_alert_names_all_three(world: World) -> None:
+    for path, item in zip(("/one", "/two", "/three"), HOMS, strict=True):
+        world.site.publish(path, item)
+    wait_until(lambda: world.receiver.accepted, seconds=30, what="an alert is accepted")
+    archived = world.archived()
+    world.site.publish("/two", Item("marker-2", "Chess: teenager becomes grandmaster", "She needed a draw and won."))
+    wait_until(lambda: world.archived() > archived, seconds=30, what="a later article is through")
+    assert len(world.receiver.accepted) == 1
+    alert = world.receiver.accepted[0].body
+    assert alert["type"] == "alert.first"
+    sources = {report["source"] for report in alert["data"]["reports"]}  # type: ignore[index]
+    assert sources == {"site-one.example", "site-two.example", "site-three.example"}
+    shown = world.desk.wirewatch("alerts", "list", "--json")
+    assert len(json.loads(shown.stdout)) == 1
+
+
+def test_an_edit_of_the_topics_is_in_force_within_two_seconds(world: World) -> None:
+    world.desk.topics([AIRSTRIKES, FERRIES])
+    saved = time.monotonic()
+
+    def in_force() -> bool:
+        topics = json.loads(world.desk.get("/api/topics")[1])
+        return any(topic["id"] == "ferry-accidents" and topic["in_force"] for topic in topics)
+
+    wait_until(in_force, seconds=20, what="the new topic is in force")
+    took = time.monotonic() - saved
+    told = len(world.receiver.accepted)
+    world.site.publish(
+        "/three",
+        Item(
+            "ferry",
+            "Ferry accident off Crete leaves nine injured",
+            "A ferry hit a pier. Nine were injured in the accident.",
+        ),
+    )
+    wait_until(lambda: len(world.receiver.accepted) > told, seconds=30, what="the new topic alerts")
+    assert world.headlines()[-1] == "Ferry accident off Crete leaves nine injured"
+    assert took < 4, "two seconds are promised; a shared machine gets twice that"
+
+
+def test_a_broken_edit_leaves_the_last_good_topics_in_force_and_names_the_line(world: World) -> None:
+    world.desk.topics([AIRSTRIKES, {"id": "broken", "qery": "a typing error"}])
+    try:
+        wait_until(lambda: "qery" in world.desk.get("/readyz")[1], seconds=20, what="readyz names the key")
+        page = world.desk.get("/readyz")[1]
+        assert "topics.toml" in page
+        assert '"query"' in page or "query" in page
+        told = len(world.receiver.accepted)
+        world.site.publish(
+            "/one",
+            Item(
+                "aleppo",
+                "Russian bombers hit Aleppo airfield",
+                "Russian airstrikes in Syria destroyed the Aleppo airfield.",
+            ),
+        )
+        wait_until(lambda: len(world.receiver.accepted) > told, seconds=30, what="the old topics still alert")
+    finally:
+        world.desk.topics([AIRSTRIKES, FERRIES])
+    world.desk.wait_ready()
+
+
+def test_a_second_daemon_on_the_same_directory_exits_at_once_and_names_the_first(world: World) -> None:
+    assert world.desk.process is not None
+    second = world.desk.wirewatch("run")
+    assert second.returncode == 1
+    assert str(world.desk.process.pid) in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_receiver_that_is_down_gets_the_alert_when_it_is_back(world: World) -> None:
+    world.receiver.status = 503
+    told, refused = len(world.receiver.accepted), world.receiver.refused
+    world.site.publish(
+        "/two",
+        Item(
+            "ferry-2", "Two ferries collide in Bergen fjord accident", "The ferry accident happened in fog off Bergen."
+        ),
+    )
+    wait_until(lambda: world.receiver.refused > refused, seconds=30, what="a first attempt")
+    world.receiver.status = 200
+    wait_until(lambda: len(world.receiver.accepted) > told, seconds=60, what="the alert arrives after all")
+    assert "collide" in world.headlines()[-1]
+
+
+def test_metrics_and_status_answer_while_it_runs(world: World) -> None:
+    status, metrics = world.desk.get("/metrics")
+    assert status == 200
+    assert "wirewatch_" in metrics
+    told = world.desk.wirewatch("status", "--json")
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)
+
+
+def test_the_page_shows_the_alert(world: World) -> None:
+    status, page = world.desk.get("/")
+    assert status == 200
+    assert "Homs" in page
