@@ -150,6 +150,7 @@ class Receipt:
     """A channel accepted a message. ``provider_id`` is the channel's own name for it (Slack ``ts``, Message-ID)."""
 
     provider_id: str = ""
+    note: str = ""  # accepted, but not as asked: a sentence for the operator, such as a recipient that was refused
 
 
 T = TypeVar("T")

@@ -1,6 +1,5 @@
 """Evidence into a score, the passage to quote, and reasons for people. Pure; the place where matching gets better."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,11 +7,12 @@ from numpy.typing import NDArray
 
 from consumers.model import Passage
 from consumers.passages import ArticleTexts
-from consumers.words import Terms, Word, query_words
+from consumers.words import Terms, Word
 
 LINE = 0.60
 NEAR = 0.50
 FLOOR = 0.35
+CANDIDATE = 0.2
 CLEARLY = 0.08
 
 WHOLE, TITLE, BEST = 0.5, 0.25, 0.25
@@ -66,3 +66,39 @@ def coverage_of(query: tuple[Word, ...], terms: ArticleTerms) -> tuple[float, fl
         counts += [len(spans) for spans in passage.spans(query)]
     saturated = counts / (counts + K1)
     return float(saturated.mean()), float((counts > 0).mean())
+
+
+def explain(
+    query: tuple[Word, ...], texts: ArticleTexts, terms: ArticleTerms, verdict: Verdict, line: float = LINE
+) -> tuple[Passage, tuple[str, ...]]:
+    """The passage to quote, with the query's words marked, and the reasons in a person's words."""
+    passage = texts.passages[verdict.passage]
+    quoted = terms.passages[verdict.passage].spans(query)
+    headed = terms.title.spans(query)
+    words = []
+    for here, above in zip(quoted, headed, strict=True):
+        source, spans = (passage.text, here) if here else (texts.title, above)
+        if spans:
+            start, end = spans[0]
+            words.append(source[start:end])
+    named = f"words {', '.join(dict.fromkeys(words))}" if words else "none of the words, but the same meaning"
+    place = (f"passage {passage.number} of {passage.of}",) if passage.of > 1 else ()
+    marks = tuple(sorted({span for spans in quoted for span in spans}))
+    return replace(passage, marks=_disjoint(marks)), (named, *place, standing(verdict.score, line))
+
+
+def standing(score: float, line: float = LINE) -> str:
+    """Where a score stands, in a person's words: a raw score means nothing to anybody."""
+    if score >= line:
+        return "clearly above the line" if score >= line + CLEARLY else "just above the line"
+    return "just below the line" if score >= line - (LINE - NEAR) else "below the line"
+
+
+def _disjoint(spans: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    kept: list[tuple[int, int]] = []
+    for start, end in spans:
+        if kept and start < kept[-1][1]:
+            kept[-1] = (kept[-1][0], max(end, kept[-1][1]))
+        else:
+            kept.append((start, end))
+    return tuple(kept)

@@ -194,4 +194,3 @@ class _TopicStories:
         self.of_match[member.match_id] = (told, member)
         self._vectors.add(told, member, vector)
         self._df.update(member.words)
-

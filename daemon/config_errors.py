@@ -48,6 +48,11 @@ def validated(
         ) from None  # pydantic's own text may quote the value
 
 
+def refused(message: str, where: Where, *, text: str, file: Path) -> ConfigError:
+    """To be raised for what only the whole file shows to be wrong."""
+    return ConfigError(message, file=str(file), line=scan(text).line(where), key=key_name(where))
+
+
 def key_name(where: Sequence[str | int]) -> str:
     """("topic", 1, "query") as people write it: topic[2].query."""
     name = ""

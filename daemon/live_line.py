@@ -80,7 +80,7 @@ class Terminal:
 
 
 def fit(text: str, cells: int) -> str:
-    """``text`` on one line of at most ``cells`` terminal cells, cut between its parts (" · ") where that is possible."""
+    """``text`` on one line of at most ``cells`` terminal cells, cut between its parts (" · ") where possible."""
     from rich.cells import cell_len, set_cell_size
 
     text = _UNSAFE.sub(" ", text)

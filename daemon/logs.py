@@ -39,8 +39,10 @@ _CONTROL_IN_TRACE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\
 _LONGEST = 2000  # characters of one value: a log line is not an archive
 
 # At info these tell their own story, not ours; their warnings are still shown.
-_QUIET = ("apscheduler", "asyncio", "uvicorn", "sqlalchemy", "alembic", "aiohttp", "slack_sdk", "watchfiles", "urllib3")
-_QUIET += ("sentence_transformers", "transformers", "huggingface_hub", "torch", "faiss", "kafka", "trafilatura")
+_QUIET = (
+    *("apscheduler", "asyncio", "uvicorn", "sqlalchemy", "alembic", "aiohttp", "slack_sdk", "watchfiles", "urllib3"),
+    *("sentence_transformers", "transformers", "huggingface_hub", "torch", "faiss", "kafka"),
+)
 
 
 def hide_secrets(text: str) -> str:
@@ -135,7 +137,7 @@ def set_up(write: Callable[[str], None], *, pretty: bool, level: Level = "info",
 def _short(_logger: WrappedLogger, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """On a terminal the name of one of our own loggers says nothing that the sentence does not."""
     name = str(event.get("logger", ""))
-    if name.startswith("daemon") or "." not in name and name not in _QUIET:
+    if name.startswith("daemon") or ("." not in name and name not in _QUIET):
         event.pop("logger", None)
     return event
 
@@ -144,7 +146,6 @@ def _console(colours: bool) -> Processor:
     renderer = structlog.dev.ConsoleRenderer(
         colors=colours,
         pad_event_to=34,
-        pad_level=False,
         sort_keys=False,
         exception_formatter=structlog.dev.plain_traceback,
     )

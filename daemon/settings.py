@@ -169,7 +169,8 @@ def fields_of(where: tuple[str | int, ...], document: Mapping[str, object]) -> t
         kind = table.get("type") if isinstance(table, Mapping) else None
         return CHANNEL_TYPES.get(kind) if isinstance(kind, str) else None
     section = Settings.model_fields.get(str(where[0]))
-    return section.annotation if section and len(where) == 1 else None
+    kind = section.annotation if section and len(where) == 1 else None
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
 def parse_settings(text: str, file: Path) -> Settings:

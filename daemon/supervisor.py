@@ -15,9 +15,8 @@ import structlog
 
 from consumers.errors import WirewatchError
 from daemon.clock import Clock
-from daemon.errors import Unusable
+from daemon.errors import QuarantineLimitReached, Unusable
 from daemon.health import Health
-from daemon.pump import QuarantineLimitReached
 
 ThreadRole = Callable[[threading.Event], None]
 AsyncRole = Callable[[asyncio.Event], Awaitable[None]]

@@ -6,7 +6,7 @@ exported from the start, so that a rate over it never begins with a gap.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVarTuple, Unpack, get_args
+from typing import Generic, Literal, TypeVarTuple, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
@@ -32,13 +32,13 @@ Labels = TypeVarTuple("Labels")
 Observation = Callable[[], Mapping[tuple[str, ...], float]]
 
 
-class Tally(Generic[Unpack[Labels]]):
+class Tally(Generic[*Labels]):
     """A counter whose labels have types."""
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
 
-    def add(self, *labels: Unpack[Labels], count: float = 1) -> None:
+    def add(self, *labels: *Labels, count: float = 1) -> None:
         (self._counter.labels(*labels) if labels else self._counter).inc(count)
 
     def total(self) -> float:

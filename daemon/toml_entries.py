@@ -5,10 +5,10 @@ comment above an entry as the end of the entry before, and would remove it toget
 """
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import tomlkit
-from tomlkit.items import AoT, InlineTable, Item, Table
+from tomlkit.items import AoT, InlineTable, Item
 
 from daemon.toml_scan import Scan, scan
 
@@ -31,7 +31,7 @@ def change(text: str, name: str, index: int, values: Mapping[str, object]) -> st
     start, end = _body(scan(text), name, index)
     body = text[start:end]
     document = tomlkit.parse(body if body.endswith("\n") else body + _newline(text))
-    entry = cast(Table, cast(AoT, document[name])[0])
+    entry = cast(AoT, document[name])[0]
     for key, value in values.items():
         if value is None:
             entry.pop(key, None)
@@ -103,4 +103,5 @@ def _item(value: object) -> Item:
         table: InlineTable = tomlkit.inline_table()
         table.update(value)
         return table
-    return tomlkit.item(cast(Any, list(value) if isinstance(value, tuple) else value))
+    item: Item = tomlkit.item(list(value) if isinstance(value, tuple) else value)
+    return item

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -10,12 +10,10 @@ from pydantic import AfterValidator, Field
 
 from consumers.ids import digest
 from consumers.model import Kind, Topic
-from daemon import toml_entries
 from daemon.channel_settings import Section
 from daemon.config_errors import did_you_mean, refused, validated
-from daemon.errors import ConfigError
-from daemon.toml_file import Document, edit, read_text, read_toml
-from daemon.toml_scan import Scan, scan
+from daemon.entry_file import EntryFile
+from daemon.toml_file import Document, read_toml
 
 TOPIC_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 
@@ -55,7 +53,8 @@ class TopicsFile(Section):
 
 
 def _fields_of(where: tuple[str | int, ...], document: Document) -> type[Section] | None:
-    return {0: TopicsFile, 2: TopicEntry}.get(len(where))
+    levels: dict[int, type[Section]] = {0: TopicsFile, 2: TopicEntry}
+    return levels.get(len(where))
 
 
 def parse_topics(text: str, file: Path, channels: Collection[str]) -> tuple[Topic, ...]:
@@ -80,9 +79,9 @@ def parse_topics(text: str, file: Path, channels: Collection[str]) -> tuple[Topi
     return topics
 
 
-def load_topics(file: Path, channels: Collection[str]) -> tuple[Topic, ...]:
-    """Raises ``ConfigError``."""
-    return parse_topics(read_text(file), file, channels)
+def topics_file(file: Path, channels: Collection[str]) -> EntryFile[Topic]:
+    """``channels`` are the names that exist."""
+    return EntryFile(file, "topic", lambda text: parse_topics(text, file, channels))
 
 
 Problem = tuple[tuple[str | int, ...], str]
@@ -106,34 +105,3 @@ def _unknown_channel(topics: tuple[Topic, ...], channels: Collection[str]) -> Pr
                     f'there is no channel "{name}" in wirewatch.toml, {did_you_mean(name, channels)}'
                 )
     return None
-
-
-def add_topic(file: Path, values: Mapping[str, object], channels: Collection[str]) -> Topic:
-    """Appends a ``[[topic]]`` with these keys. Returns it. Raises ``ConfigError``."""
-    edit(
-        file,
-        lambda text: toml_entries.add(_readable(text, file, channels), "topic", values),
-        lambda text: parse_topics(text, file, channels),
-    )
-    return find_topic(load_topics(file, channels), str(values["id"]), file)
-
-
-def edit_topic(file: Path, topic_id: str, values: Mapping[str, object], channels: Collection[str]) -> Topic:
-    """Sets these keys; None goes back to a key's default. The id stays, written or not. Raises ``ConfigError``."""
-
-    def change(text: str) -> str:
-        index = _index(text, topic_id, file, channels)
-        return _piecewise(file, lambda: toml_entries.change(text, "topic", index, {"id": topic_id, **values}))
-
-    edit(file, change, lambda text: parse_topics(text, file, channels))
-    return find_topic(load_topics(file, channels), topic_id, file)
-
-
-def remove_topic(file: Path, topic_id: str, channels: Collection[str]) -> None:
-    """Raises ``ConfigError``."""
-
-    def change(text: str) -> str:
-        index = _index(text, topic_id, file, channels)
-        return _piecewise(file, lambda: toml_entries.remove(text, "topic", index))
-
-    edit(file, change, lambda text: parse_topics(text, file, channels))

@@ -23,21 +23,24 @@ class Answer:
 
 
 async def post(
-    session: "ClientSession", url: str, body: bytes, headers: Mapping[str, str], *, timeout: float
+    session: "ClientSession", url: str, body: bytes, headers: Mapping[str, str], *, deadline: float
 ) -> Answer:
-    """Raises ``Retry`` (nothing was sent), ``Unanswered`` or ``Refused`` (not an address). Only the host is named."""
+    """``deadline`` is in seconds, over all. Raises ``Retry`` (nothing was sent), ``Unanswered`` or ``Refused`` (not an address).
+
+    Only the host is named: an address may be a secret.
+    """
     import aiohttp
 
     host = urlsplit(url).hostname or "the address"
     try:
         async with (
-            asyncio.timeout(timeout),
+            asyncio.timeout(deadline),
             session.post(url, data=body, headers=dict(headers), allow_redirects=False) as response,
         ):
             text = (await response.content.read(LARGEST_ANSWER)).decode("utf-8", "replace")
             return Answer(response.status, response.headers.get("Retry-After", ""), text)
     except TimeoutError as error:
-        raise Unanswered(f"{host} did not answer within {timeout:g} s") from error
+        raise Unanswered(f"{host} did not answer within {deadline:g} s") from error
     except aiohttp.InvalidURL as error:
         raise Refused("its address is not a valid URL") from error
     except aiohttp.ClientConnectorError as error:

@@ -34,7 +34,7 @@ def classify(status: int, *, retry_after: str = "", now: float = 0.0) -> Retry |
 
 
 def wait(retry_after: str, now: float) -> float | None:
-    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3): a number or a date. ``None`` where it says nothing."""
+    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3), a number or a date; ``None`` where it is neither."""
     text = retry_after.strip()
     try:
         seconds = float(text) if text.replace(".", "", 1).isdecimal() else parsedate_to_datetime(text).timestamp() - now

@@ -69,7 +69,7 @@ class WebhookNotifier:
         }
         if self._key:
             headers["webhook-signature"] = signature(self._key, headers["webhook-id"], int(self._now()), content)
-        answer = await post(self._session, self._url, content, headers, timeout=self._timeout)
+        answer = await post(self._session, self._url, content, headers, deadline=self._timeout)
         if error := classify(answer.status, retry_after=answer.retry_after, now=self._now()):
             raise error
         return Receipt(provider_id=message.delivery_id)

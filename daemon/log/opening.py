@@ -24,7 +24,8 @@ class OperatedLog(Log, Protocol):
 def open_log(url: str, data_dir: Path, *, quarantine: Quarantine, clock: Clock) -> OperatedLog:
     """``sqlite:`` is the file log.sqlite in the data directory. Raises ``Unusable``."""
     if url != "sqlite:":
-        raise Unusable(f'[log] url: "{url}" is not understood; write url = "sqlite:" to keep the log in {data_dir}')
+        scheme = url.partition(":")[0]  # never the rest: it may hold a password
+        raise Unusable(f'[log] url: "{scheme}:" is not understood; write url = "sqlite:" to keep the log in {data_dir}')
     from daemon.log.sqlite import SqliteLog
 
     try:

@@ -194,7 +194,7 @@ def _opened(path: Path, patience: float) -> sqlite3.Connection:
 
 
 def _prepare(path: Path, connection: sqlite3.Connection) -> None:
-    """The schema is committed before WAL is switched on, so that the header in the file itself always tells whose it is."""
+    """The schema is committed before WAL is switched on, so that the file's own header always tells whose it is."""
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("BEGIN IMMEDIATE")
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):

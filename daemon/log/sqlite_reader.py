@@ -120,7 +120,7 @@ class SqliteReader(Generic[T]):
 
 
 class SqliteTable(Generic[T]):
-    """Keeps every promise of ``Table``. A record that cannot be decoded changes nothing: its key keeps its last value."""
+    """Keeps every promise of ``Table``. A record that cannot be decoded leaves its key as it was."""
 
     def __init__(self, stream: Stream[T], *, view: View, bell: Bell, decoder: Decoder[T]) -> None:
         self._stream = stream

@@ -13,7 +13,15 @@ from consumers.errors import WirewatchError
 from daemon.errors import Unavailable, Unusable
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_OUR_MISTAKE = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE}  # "no such column" is a bug: waiting does not help
+_PASSING = {  # what another program, the disk or the operator can put right while we wait
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+}
 
 
 class Store:
@@ -35,7 +43,9 @@ class Store:
             with self._reading.connect() as connection:
                 yield connection
         except (DBAPIError, PoolTimeout) as error:
-            raise _meaning(error, "read") from error
+            if meaning := _meaning(error, "read"):
+                raise meaning from error
+            raise
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -51,7 +61,9 @@ class Store:
                 with self._writing.begin() as connection:
                     yield connection
             except (DBAPIError, PoolTimeout) as error:
-                raise _meaning(error, "written") from error
+                if meaning := _meaning(error, "written"):
+                    raise meaning from error
+                raise
 
     def close(self) -> None:
         self._reading.dispose()
@@ -59,13 +71,16 @@ class Store:
             self._writing.dispose()
 
 
-def _meaning(error: DBAPIError | PoolTimeout, verb: str) -> WirewatchError | DBAPIError:
-    """What the caller can do about it; a broken constraint or statement stays what it is: a bug."""
+def _meaning(error: DBAPIError | PoolTimeout, verb: str) -> WirewatchError | None:
+    """What the caller can do about it; ``None`` for a bug, such as a column that is not there."""
     if isinstance(error, PoolTimeout):
         return Unavailable(f"the store cannot be {verb}: every connection is busy")
-    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the primary code; the rest is detail
     if code in _DAMAGED:
-        return Unusable(f"the store cannot be {verb}, it is damaged ({error.orig}): stop and run `wirewatch doctor`")
-    if (isinstance(error, OperationalError) and code not in _OUR_MISTAKE) or error.connection_invalidated:
+        return Unusable(
+            f"the store cannot be {verb}, it is damaged ({error.orig}): stop Wirewatch, then restore a backup or move "
+            "the file away"
+        )
+    if code in _PASSING or (isinstance(error, OperationalError) and not code) or error.connection_invalidated:
         return Unavailable(f"the store cannot be {verb}: {error.orig}")
-    return error
+    return None

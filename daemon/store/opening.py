@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from daemon.errors import Unusable
 from daemon.store import Store
-from daemon.store.migrations import HEAD
+from daemon.store.migrations import SCHEMA, Schema
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -40,7 +40,7 @@ class _Found:
         return self.application_id in (0, APPLICATION_ID) and self.tables == 0
 
 
-def open_store(url: str, data_dir: Path) -> Store:
+def open_store(url: str, data_dir: Path, schema: Schema = SCHEMA) -> Store:
     """Open for reading and writing; make or migrate it first. The caller owns ``data_dir``.
 
     Raises ``Unusable``, with nothing changed: damaged, somebody else's, newer, read-only, or no space left.
@@ -50,38 +50,40 @@ def open_store(url: str, data_dir: Path) -> Store:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = _look(path, budget=_CHECK)
     except OSError as error:
-        raise Unusable(_cannot(path, f"{error.strerror or error}")) from error
+        raise Unusable(_cannot(path, error.strerror or str(error))) from error
     _refuse_strangers(path, found)
-    known = found.version == HEAD or found.empty or found.version in _revisions()
-    if not known:
-        raise Unusable(_newer(path, found.version))
     if found.empty:
         _create(path)
+    elif found.version != schema.head and found.version not in _revisions(schema):
+        raise Unusable(_newer(path, found.version, schema))
     writing = _writer(path)
     try:
         with writing.begin() as connection:  # takes the write lock: a read-only file fails here, not at the first alert
-            if found.version != HEAD:
-                _migrate(connection)
+            if found.version != schema.head:
+                _migrate(connection, schema)
     except DBAPIError as error:
         writing.dispose()
         raise Unusable(_cannot_write(path, error.orig)) from error
     return Store(_readers(path), writing)
 
 
-def open_for_reading(url: str, data_dir: Path) -> Store:
+def open_for_reading(url: str, data_dir: Path, schema: Schema = SCHEMA) -> Store:
     """Open beside a running daemon, or without one: never makes, migrates or writes. Raises ``Unusable``."""
     path = _path(url, data_dir)
     if not path.exists():
         raise Unusable(f"there is no store in {data_dir} yet: start `wirewatch run` first")
-    found = _look(path, budget=0.0)
+    try:
+        found = _look(path, budget=0.0)
+    except OSError as error:
+        raise Unusable(_cannot(path, error.strerror or str(error))) from error
     if found.empty:
         raise Unusable(f"the store in {data_dir} is still empty: start `wirewatch run` first")
     _refuse_strangers(path, found)
-    if found.version != HEAD:
-        if found.version not in _revisions():
-            raise Unusable(_newer(path, found.version))
-        raise Unusable(f"{path} was written by an older Wirewatch: start `wirewatch run` once, it brings it up to date")
-    return Store(_readers(path), None)
+    if found.version == schema.head:
+        return Store(_readers(path), None)
+    if found.version not in _revisions(schema):
+        raise Unusable(_newer(path, found.version, schema))
+    raise Unusable(f"{path} was written by an older Wirewatch: start `wirewatch run` once, it brings it up to date")
 
 
 def _path(url: str, data_dir: Path) -> Path:
@@ -152,28 +154,28 @@ def _create(path: Path) -> None:
         raise Unusable(_cannot_write(path, error)) from error
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, schema: Schema) -> None:
+    """Every step in the caller's transaction: all of them or none."""
     from alembic import command
 
-    config = _config()
+    config = _alembic(schema)
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, schema.head)
     connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-def _config() -> "Config":
+def _revisions(schema: Schema) -> frozenset[str]:
+    from alembic.script import ScriptDirectory
+
+    return frozenset(step.revision for step in ScriptDirectory.from_config(_alembic(schema)).walk_revisions())
+
+
+def _alembic(schema: Schema) -> "Config":
     from alembic.config import Config
 
     config = Config()
-    location = str(Path(__file__).parent / "migrations")
-    config.set_main_option("script_location", location.replace("%", "%%"))
+    config.set_main_option("script_location", str(schema.steps).replace("%", "%%"))
     return config
-
-
-def _revisions() -> frozenset[str]:
-    from alembic.script import ScriptDirectory
-
-    return frozenset(step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 # -- engines
@@ -232,9 +234,9 @@ def _damaged(path: Path, why: str) -> str:
     )
 
 
-def _newer(path: Path, version: str) -> str:
+def _newer(path: Path, version: str, schema: Schema) -> str:
     return (
-        f"{path} was written by a newer Wirewatch (its schema is {version}, this one knows up to {HEAD}): "
+        f"{path} was written by a newer Wirewatch (its schema is {version}, this one knows up to {schema.head}): "
         "install that version or a newer one; the file was left as it is"
     )
 
@@ -248,4 +250,8 @@ def _cannot_write(path: Path, error: BaseException | None) -> str:
     if code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_WRITE:
         free = disk_usage(path.parent).free // 1_000_000
         return f"no space left for {path} ({free} MB free): free some, or set [data] dir to another disk"
-    return f"{path} cannot be written ({error}): give this user the right to write {path.parent} and what is in it"
+    if code & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+        return f"{path} cannot be written ({error}): give this user the right to write {path.parent} and what is in it"
+    if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return f"{path} is locked by another program: stop that one first"
+    return f"{path} cannot be brought up to date ({error}): report this; the file was left as it was"

@@ -1,18 +1,19 @@
 """What the page and the API show, read from the store. Nothing here writes."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Row, func, select
 
-from consumers.model import Match, Passage, Story, Topic
+from consumers.model import Match, Passage, Story
 from daemon.clock import Clock
 from daemon.feeds import Feed
 from daemon.health import Part
-from daemon.status import DAY, FeedCondition, Status, condition, feed_states
+from daemon.status import DAY, FeedCondition, Status, applied_versions, condition, feed_states
 from daemon.store import Store, tables
+from daemon.store.topics import TopicVersions
 from daemon.wire import from_json
 
 
@@ -137,28 +138,28 @@ class Views:
             query = query.where(alerts.c.topic_id == topic_id)
         if before is not None:
             query = query.where(alerts.c.at < before)
+        topics = self._queries()
         with self._store.read() as connection:
-            return _cards(connection, connection.execute(query).all())
+            return _cards(connection, connection.execute(query).all(), topics)
 
     def alert(self, alert_id: str) -> AlertCard | None:
+        topics = self._queries()
         with self._store.read() as connection:
             rows = connection.execute(select(tables.alerts).where(tables.alerts.c.id == alert_id)).all()
-            cards = _cards(connection, rows)
+            cards = _cards(connection, rows, topics)
         return cards[0] if cards else None
+
+    def _queries(self) -> dict[str, str]:
+        """What each topic in topics.toml watches for, in its user's words."""
+        return {topic_id: topic.query for topic_id, topic in TopicVersions(self._store).in_force().items()}
 
     def topics(self) -> tuple[TopicLine, ...]:
         """Those that are in topics.toml, the busiest first."""
         since = self.now - DAY
         alerts, matches = tables.alerts, tables.story_matches
+        latest = TopicVersions(self._store).latest()
         with self._store.read() as connection:
-            newest = _newest_topics(connection)
-            applied = _by_key(
-                connection.execute(
-                    select(tables.topics_applied.c.topic_id, func.max(tables.topics_applied.c.version)).group_by(
-                        tables.topics_applied.c.topic_id
-                    )
-                ).all()
-            )
+            applied = applied_versions(connection)
             matched = _by_key(
                 connection.execute(
                     select(matches.c.topic_id, func.count()).where(matches.c.at > since).group_by(matches.c.topic_id)
@@ -178,15 +179,16 @@ class Views:
                 query=topic.query,
                 kind=topic.kind,
                 enabled=topic.enabled,
-                version=version,
-                applied=int(applied.get(topic.id, 0)),
-                since=at,
+                version=found.version,
+                applied=applied.get(topic.id, 0),
+                since=found.at,
                 channels=topic.channels,
                 matches_24h=int(matched.get(topic.id, 0)),
                 alerts_24h=int(alerted.get(topic.id, 0)),
                 last_alert=last.get(topic.id),
             )
-            for topic, version, at in newest.values()
+            for found in latest.values()
+            for topic in (found.topic,)
             if topic is not None
         )
         return tuple(sorted(lines, key=lambda line: (-line.alerts_24h, -line.matches_24h, line.query.casefold())))
@@ -276,7 +278,9 @@ def segments(passage: str, marks: Sequence[tuple[int, int]]) -> list[tuple[str, 
     return pieces
 
 
-def _cards(connection: Connection, rows: Sequence[Row[tuple[object, ...]]]) -> tuple[AlertCard, ...]:
+def _cards(
+    connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]], topics: Mapping[str, str]
+) -> tuple[AlertCard, ...]:
     stories_table, matches_table, deliveries_table = tables.stories, tables.story_matches, tables.deliveries
     stories = {
         row.id: from_json(Story, row.story)
@@ -295,7 +299,6 @@ def _cards(connection: Connection, rows: Sequence[Row[tuple[object, ...]]]) -> t
         .order_by(deliveries_table.c.channel)
     ):
         deliveries.setdefault(row.alert_id, []).append(_delivery(row))
-    topics = _newest_topics(connection)
     return tuple(
         _card(row, stories.get(row.story_id), matches.get(row.match_id), topics, tuple(deliveries.get(row.id, ())))
         for row in rows
@@ -303,18 +306,17 @@ def _cards(connection: Connection, rows: Sequence[Row[tuple[object, ...]]]) -> t
 
 
 def _card(
-    row: Row[tuple[object, ...]],
+    row: Row[*tuple[Any, ...]],
     story: Story | None,
     match: Match | None,
-    topics: "Mapping[str, tuple[Topic | None, int, float]]",
+    topics: Mapping[str, str],
     deliveries: tuple[DeliveryLine, ...],
 ) -> AlertCard:
-    topic = topics.get(row.topic_id, (None, 0, 0.0))[0]
     passage = match.passage if match else Passage(text="", number=1, of=1)
     return AlertCard(
         id=row.id,
         topic_id=row.topic_id,
-        topic=topic.query if topic else row.topic_id,
+        topic=topics.get(row.topic_id, row.topic_id),
         kind=row.kind,
         at=row.at,
         headline=(match.article.title if match else "") or (story.title if story else "") or "(no headline)",
@@ -337,7 +339,7 @@ def _sources(story: Story | None) -> tuple[SourceLine, ...]:
     )
 
 
-def _delivery(row: Row[tuple[object, ...]]) -> DeliveryLine:
+def _delivery(row: Row[*tuple[Any, ...]]) -> DeliveryLine:
     return DeliveryLine(
         channel=row.channel,
         state=row.state,
@@ -350,28 +352,5 @@ def _delivery(row: Row[tuple[object, ...]]) -> DeliveryLine:
     )
 
 
-def _newest_topics(connection: Connection) -> "dict[str, tuple[Topic | None, int, float]]":
-    """Each topic with its latest version and since when; ``None`` where that version removed it."""
-    versions = tables.topic_versions
-    newest = (
-        select(versions.c.topic_id, func.max(versions.c.version).label("version"))
-        .group_by(versions.c.topic_id)
-        .subquery()
-    )
-    rows = connection.execute(
-        select(versions).join(
-            newest, (versions.c.topic_id == newest.c.topic_id) & (versions.c.version == newest.c.version)
-        )
-    ).all()
-    return {
-        row.topic_id: (from_json(Topic, row.topic) if row.topic else None, row.version, row.at) for row in rows
-    }
-
-
-def _by_key(rows: Sequence[Row[tuple[str, float]]]) -> dict[str, float]:
+def _by_key(rows: Sequence[Row[*tuple[Any, ...]]]) -> dict[str, float]:
     return {row[0]: row[1] for row in rows}
-
-
-def channel_names(stored: str) -> tuple[str, ...]:
-    """The channels of an ``alerts`` row."""
-    return tuple(str(name) for name in json.loads(stored))

@@ -1,0 +1,69 @@
+"""Slack through an incoming webhook: the lesser way. It returns no id and cannot be asked what it holds.
+
+The address is the secret, so it is in no error. https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+"""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from consumers.errors import Refused, Reject, Retry
+from consumers.model import Message, Notice, Receipt
+from consumers.notify import Repeats, slack_blocks
+from consumers.notify.http_post import Answer, post
+from consumers.notify.status import classify
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+_GONE = {
+    "no_service": "the webhook was removed",
+    "no_service_id": "the webhook's address is incomplete",
+    "no_team": "the webhook's workspace is gone",
+    "team_disabled": "the workspace is disabled",
+    "invalid_token": "the webhook's address is not valid",
+    "channel_not_found": "the webhook's channel is gone",
+    "channel_is_archived": "the webhook's channel is archived",
+    "action_prohibited": "an administrator does not allow it",
+    "posting_to_general_channel_denied": "an administrator does not allow posts there",
+}
+
+
+class SlackWebhookNotifier:
+    repeats: Repeats = "marked"
+
+    def __init__(
+        self,
+        session: "ClientSession",
+        url: str,
+        *,
+        now: Callable[[], float],
+        timeout: float = 30.0,
+        gap: float = 1.0,
+    ) -> None:
+        self._session = session
+        self._url = url
+        self._now = now
+        self._timeout = timeout
+        self.gap = gap
+
+    async def send(self, message: Message | Notice) -> Receipt:
+        """A message that Slack calls malformed is sent once more in plain text, before it is given up."""
+        text = slack_blocks.fallback(message)
+        error = await self._post({"text": text, "blocks": slack_blocks.blocks(message, self._now())})
+        if isinstance(error, Reject) and not isinstance(error, Refused):
+            error = await self._post({"text": text})
+        if error:
+            raise error
+        return Receipt()
+
+    async def _post(self, payload: dict[str, object]) -> Retry | Reject | None:
+        payload |= {"unfurl_links": False, "unfurl_media": False}
+        content = json.dumps(payload, ensure_ascii=False).encode()
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        return self._verdict(await post(self._session, self._url, content, headers, deadline=self._timeout))
+
+    def _verdict(self, answer: Answer) -> Retry | Reject | None:
+        if why := _GONE.get(answer.text.strip()):
+            return Refused(f"Slack refuses: {why} ({answer.text.strip()})")
+        return classify(answer.status, retry_after=answer.retry_after, now=self._now())

@@ -1,0 +1,263 @@
+"""The outbox: every alert on every channel is a row here until the channel has accepted it.
+
+::
+
+    pending ──claim──▶ sending ──▶ sent
+                        ▲   ├────▶ retry ──claim──▶ sending
+                        │   └────▶ dead, with a reason for people
+                     claim
+
+``sending`` is committed before the first byte leaves. A row found in it at start is *in doubt*: it may have arrived.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select, update
+
+from consumers.errors import Reject
+from consumers.model import Match, Message, Notice, Story, Topic
+from daemon.store import Store
+from daemon.store.tables import alerts, channel_states, deliveries, stories, story_matches, topic_versions
+from daemon.store.upsert import insert_new, upsert
+from daemon.wire import from_json, to_json
+
+_WAITING = ("pending", "retry")
+_CUT_SHORT = "Wirewatch stopped while this was on the wire"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A row on its way out. ``since`` is when it was last put on the wire, where it is ``in_doubt``."""
+
+    id: str
+    alert_id: str  # empty for a notice
+    channel: str
+    attempts: int  # this one included
+    in_doubt: bool
+    since: float
+    notice: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disabled:
+    """A channel that refused. ``settings_hash`` is of the settings that it refused with."""
+
+    reason: str
+    at: float
+    settings_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """What one channel has and had to send. ``oldest`` is when the longest waiting delivery was created."""
+
+    waiting: int = 0
+    dead: int = 0
+    sent: int = 0
+    oldest: float | None = None
+    last_sent: float | None = None
+
+
+class Outbox:
+    """One writer at a time, through the store. Every method raises ``Unavailable``."""
+
+    def __init__(self, store: Store, *, page: str = "") -> None:
+        """``page`` is the address of Wirewatch's own page, without a final slash, or empty."""
+        self._store = store
+        self._page = page
+
+    # -- sending
+
+    def recover(self, now: float) -> int:
+        """At start, before the first claim: what was on the wire is in doubt, and due. Returns how many."""
+        with self._store.write() as connection:
+            return connection.execute(
+                update(deliveries)
+                .where(deliveries.c.state == "sending")
+                .values(state="retry", in_doubt=True, due=now, reason=_CUT_SHORT)
+            ).rowcount
+
+    def due_channels(self, now: float) -> frozenset[str]:
+        """Channels with something to send now."""
+        with self._store.read() as connection:
+            found = connection.execute(select(deliveries.c.channel).where(*_due(now)).distinct())
+            return frozenset(found.scalars())
+
+    def next_due(self) -> float | None:
+        with self._store.read() as connection:
+            return connection.execute(select(func.min(deliveries.c.due)).where(_is_waiting())).scalar()
+
+    def claim(self, now: float, channel: str) -> Delivery | None:
+        """The oldest due delivery of the channel, now ``sending``; ``None`` where there is none."""
+        oldest = select(deliveries).where(*_due(now), deliveries.c.channel == channel)
+        with self._store.write() as connection:
+            row = connection.execute(oldest.order_by(deliveries.c.created, deliveries.c.id).limit(1)).one_or_none()
+            if row is None:
+                return None
+            on_wire = case((deliveries.c.in_doubt, deliveries.c.updated), else_=now)
+            connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == row.id)
+                .values(state="sending", attempts=deliveries.c.attempts + 1, updated=on_wire)
+            )
+        return Delivery(
+            id=row.id,
+            alert_id=row.alert_id,
+            channel=row.channel,
+            attempts=row.attempts + 1,
+            in_doubt=row.in_doubt,
+            since=row.updated if row.in_doubt else now,
+            notice=row.notice,
+        )
+
+    def absent(self, delivery_id: str, now: float) -> None:
+        """The channel was asked and does not have it: it goes on the wire again, and is no longer in doubt."""
+        self._set(delivery_id, in_doubt=False, updated=now)
+
+    def sent(self, delivery_id: str, provider_id: str, now: float, *, note: str = "") -> None:
+        self._set(delivery_id, state="sent", provider_id=provider_id, in_doubt=False, reason=note, updated=now)
+
+    def retry(self, delivery_id: str, at: float, reason: str, *, in_doubt: bool) -> None:
+        """Due again ``at``."""
+        self._set(delivery_id, state="retry", due=at, reason=reason, in_doubt=in_doubt)
+
+    def dead(self, delivery_id: str, reason: str, now: float) -> None:
+        self._set(delivery_id, state="dead", reason=reason, in_doubt=False, updated=now)
+
+    def _set(self, delivery_id: str, **values: object) -> None:
+        with self._store.write() as connection:
+            connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**values))
+
+    def notify(self, channel: str, notice: Notice, now: float) -> None:
+        """Queue a notice. One with the same id was queued before: nothing changes."""
+        with self._store.write() as connection:
+            _queue(connection, channel, notice, now)
+
+    # -- channels
+
+    def refuse(
+        self, delivery: Delivery, reason: str, now: float, *, settings_hash: str, tell: tuple[str, Notice] | None
+    ) -> None:
+        """The channel refuses everything: disable it, keep its delivery for later, tell the operator. All or nothing."""
+        with self._store.write() as connection:
+            connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == delivery.id)
+                .values(state="retry", due=now, reason=reason, in_doubt=False)
+            )
+            state = {"channel": delivery.channel, "settings_hash": settings_hash, "at": now}
+            upsert(channel_states, [{**state, "disabled": True, "reason": reason}], connection=connection)
+            if tell:
+                _queue(connection, *tell, now)
+
+    def enable(self, channel: str, now: float) -> None:
+        with self._store.write() as connection:
+            connection.execute(
+                update(channel_states)
+                .where(channel_states.c.channel == channel)
+                .values(disabled=False, reason="", at=now)
+            )
+
+    def disabled(self) -> Mapping[str, Disabled]:
+        with self._store.read() as connection:
+            rows = connection.execute(select(channel_states).where(channel_states.c.disabled)).all()
+        return {row.channel: Disabled(reason=row.reason, at=row.at, settings_hash=row.settings_hash) for row in rows}
+
+    def queues(self) -> Mapping[str, Queue]:
+        """By channel, removed ones included."""
+        column = deliveries.c
+        waiting, sent = column.state.in_((*_WAITING, "sending")), column.state == "sent"
+        query = select(
+            column.channel,
+            func.sum(case((waiting, 1), else_=0)).label("waiting"),
+            func.sum(case((column.state == "dead", 1), else_=0)).label("dead"),
+            func.sum(case((sent, 1), else_=0)).label("sent"),
+            func.min(case((waiting, column.created))).label("oldest"),
+            func.max(case((sent, column.updated))).label("last_sent"),
+        ).group_by(column.channel)
+        with self._store.read() as connection:
+            rows = connection.execute(query).all()
+        return {
+            row.channel: Queue(
+                waiting=row.waiting, dead=row.dead, sent=row.sent, oldest=row.oldest, last_sent=row.last_sent
+            )
+            for row in rows
+        }
+
+    # -- composing
+
+    def compose(self, delivery: Delivery) -> Message | Notice:
+        """The message from the story as it stands now. Raises ``Reject`` where it is no longer kept."""
+        if delivery.notice is not None:
+            return from_json(Notice, delivery.notice)
+        with self._store.read() as connection:
+            row = connection.execute(_told(delivery.alert_id)).one_or_none()
+            if row is None:
+                raise Reject("its story is no longer kept")
+            return _message(delivery, row, _topic(connection, row.topic_id), self._page)
+
+
+def _due(now: float) -> tuple[ColumnElement[bool], ...]:
+    return _is_waiting(), deliveries.c.due <= now
+
+
+def _is_waiting() -> ColumnElement[bool]:
+    return deliveries.c.state.in_(_WAITING)
+
+
+def _queue(connection: Connection, channel: str, notice: Notice, now: float) -> None:
+    row = {
+        "id": notice.delivery_id,
+        "alert_id": "",
+        "channel": channel,
+        "state": "pending",
+        "due": now,
+        "attempts": 0,
+        "in_doubt": False,
+        "provider_id": "",
+        "reason": "",
+        "notice": to_json(notice).decode(),
+        "created": now,
+        "updated": now,
+    }
+    insert_new(deliveries, [row], connection=connection)
+
+
+def _told(alert_id: str) -> Select[tuple[object, ...]]:
+    return (
+        select(alerts, stories.c.story, story_matches.c.match)
+        .join(stories, stories.c.id == alerts.c.story_id)
+        .join(story_matches, story_matches.c.match_id == alerts.c.match_id)
+        .where(alerts.c.id == alert_id)
+    )
+
+
+def _topic(connection: Connection, topic_id: str) -> str:
+    """Its query as last written; its id where it has none."""
+    versions = select(topic_versions.c.topic).where(
+        topic_versions.c.topic_id == topic_id, topic_versions.c.topic.is_not(None)
+    )
+    text = connection.execute(versions.order_by(topic_versions.c.version.desc()).limit(1)).scalar()
+    return from_json(Topic, text).query if text else topic_id
+
+
+def _message(delivery: Delivery, row: Row[Any], topic: str, page: str) -> Message:
+    story, match = from_json(Story, row.story), from_json(Match, row.match)
+    return Message(
+        delivery_id=delivery.id,
+        topic_id=row.topic_id,
+        topic=topic,
+        kind=row.kind,
+        at=row.at,
+        headline=story.title,
+        url=match.article.url or next((report.url for report in story.reports if report.url), ""),
+        reports=story.reports,
+        independent=story.independent,
+        passage=match.passage,
+        reasons=match.reasons,
+        alert_id=delivery.alert_id,
+        story_id=story.id,
+        page=f"{page}/alerts/{delivery.alert_id}" if page else "",
+    )

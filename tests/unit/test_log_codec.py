@@ -1,0 +1,125 @@
+"""Records as JSON: today's, older ones, newer ones, and nonsense."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.model import ARTICLES, MATCHES, TOPICS, Article, Match, Passage, Topic
+from daemon.log.codec import Undecodable, decode, encode
+from tests.fake_log import article, topic
+
+RECORDS = Path(__file__).parents[1] / "data" / "records"
+UNICODE = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+def test_a_record_is_json_that_anybody_can_read() -> None:
+    assert json.loads(encode(TOPICS, topic("floods"))) == {
+        "schema": 1,
+        "record": {
+            "id": "floods",
+            "query": "floods",
+            "kind": "event",
+            "description": "",
+            "channels": ["console"],
+            "enabled": True,
+            "version": 1,
+            "epoch": 1,
+        },
+    }
+
+
+@given(title=UNICODE, text=UNICODE, published=st.none() | st.floats(allow_nan=False, allow_infinity=False))
+def test_what_is_encoded_is_decoded_as_it_was(title: str, text: str, published: float | None) -> None:
+    record = replace(article("a", text), title=title, published=published)
+    assert decode(ARTICLES, encode(ARTICLES, record)) == record
+
+
+@given(st.binary(max_size=200) | st.from_regex(rb'\{"schema": ?[0-9"a]{1,3}, ?"record": ?.{0,50}\}'))
+def test_bytes_from_anywhere_are_a_record_or_undecodable(payload: bytes) -> None:
+    with pytest.raises(Undecodable):
+        decode(ARTICLES, payload)
+
+
+def test_an_article_of_the_first_version_stays_readable() -> None:
+    record = decode(ARTICLES, (RECORDS / "articles-1.json").read_bytes())
+    assert record == Article(
+        id="5f2b6c0a9d1e4c738a6f0b2d4e8c1a97",
+        revision=2,
+        feed_id="example-world",
+        source="example.org",
+        url="https://example.org/world/homs",
+        title="Warplanes strike targets near Homs, ministry says",
+        text="Aircraft carried out twenty strikes on Wednesday.\n\nThe ministry said so – “in Homs province”.",
+        published=1_790_000_000.0,
+        seen=1_790_000_060.5,
+        lang="en",
+        backfill=True,
+    )
+
+
+def test_a_topic_of_the_first_version_stays_readable() -> None:
+    assert decode(TOPICS, (RECORDS / "topics-1.json").read_bytes()) == Topic(
+        id="russian-airstrikes-syria",
+        query="Russian airstrikes Syria",
+        description="Air attacks inside Syria.",
+        channels=("console", "desk"),
+        version=4,
+        epoch=2,
+    )
+
+
+def test_a_match_of_the_first_version_stays_readable() -> None:
+    match = decode(MATCHES, (RECORDS / "matches-1.json").read_bytes())
+    assert (match.topic_id, match.topic_version, match.score) == ("russian-airstrikes-syria", 4, 0.71)
+    assert match.passage == Passage(text="Aircraft carried out twenty strikes.", number=1, of=3, marks=((0, 8),))
+    assert match.reasons == ("words Russian, air strikes",)
+    assert match.vector == b"\x00\x3c\x00\xbc"
+    assert match.article.title == "Warplanes strike targets near Homs"
+
+
+def test_fields_of_a_later_version_are_ignored() -> None:
+    envelope = json.loads(encode(TOPICS, topic("floods")))
+    envelope["record"]["mood"] = "curious"
+    envelope["trace"] = "abc"
+    assert decode(TOPICS, json.dumps(envelope).encode()) == topic("floods")
+
+
+def test_the_order_and_the_spaces_of_another_writer_do_not_matter() -> None:
+    envelope = json.loads(encode(TOPICS, topic("floods")))
+    turned = json.dumps(dict(reversed(envelope.items())), indent=2)
+    assert decode(TOPICS, turned.encode()) == topic("floods")
+
+
+@pytest.mark.parametrize("record", [{"id": "floods", "query": "floods"}, {"something": "else"}, 7])
+def test_a_newer_schema_is_refused_whatever_its_record_looks_like(record: object) -> None:
+    payload = json.dumps({"schema": 2, "record": record}).encode()
+    with pytest.raises(Undecodable, match=r"written by a newer Wirewatch \(schema 2 .* reads up to 1\): upgrade"):
+        decode(TOPICS, payload)
+
+
+def test_the_reason_names_the_field_and_never_its_content() -> None:
+    payload = json.dumps({"schema": 1, "record": {"id": "floods", "query": {"secret": "word"}}}).encode()
+    with pytest.raises(Undecodable, match=r"not a record of the stream topics: record\.query: ") as refusal:
+        decode(TOPICS, payload)
+    assert "word" not in str(refusal.value)
+
+
+def test_deeply_nested_nonsense_is_undecodable() -> None:
+    with pytest.raises(Undecodable):
+        decode(TOPICS, b"[" * 1_000_000)
+
+
+def test_text_that_is_not_unicode_is_refused_when_it_is_written() -> None:
+    with pytest.raises(ValueError):
+        encode(ARTICLES, article("a", "\ud800"))
+
+
+def test_an_empty_vector_and_no_marks_survive() -> None:
+    match = Match(
+        id="m", topic_id="t", topic_version=1, article=article("a"), score=0.5, passage=Passage(text="", number=1, of=1)
+    )
+    assert decode(MATCHES, encode(MATCHES, match)) == match
