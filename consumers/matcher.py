@@ -14,9 +14,9 @@ from consumers.embedding import Embedder
 from consumers.ids import match_id
 from consumers.model import Article, Match, Topic
 from consumers.passages import ArticleTexts, texts_of
-from consumers.scoring import CANDIDATE, FLOOR, LINE, ArticleTerms, Verdict, explain, judge
+from consumers.scoring import CANDIDATE, FLOOR, LINE, Verdict, explain, judge, terms_of
 from consumers.topic_index import TopicIndex
-from consumers.words import Word, query_words
+from consumers.words import Terms, Word, query_words
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +117,7 @@ class Matcher:
         candidates = {hit.topic_id for hits in self._index.search(wide, CANDIDATE) for hit in hits}
         if not candidates:
             return Judged(article, self._embedder.model_id, rows, (), ())
-        terms = ArticleTerms.of(texts)
+        terms = terms_of(texts)
         scores: list[Score] = []
         matches: list[Match] = []
         for topic_id in sorted(candidates):
@@ -161,7 +161,7 @@ def _match(
     article: Article,
     watch: Watch,
     texts: ArticleTexts,
-    terms: ArticleTerms,
+    terms: Terms,
     verdict: Verdict,
     line: float,
     vector: bytes,

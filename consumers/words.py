@@ -6,6 +6,7 @@ function words; words of other languages are compared almost as they are.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -85,22 +86,28 @@ def query_words(text: str) -> tuple[Word, ...]:
     return tuple({word.stem: word for word in reversed(meant)}.values())[::-1]
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """``start`` to ``end`` of a section of the text."""
+
+    section: int
+    start: int
+    end: int
+
+
 class Terms:
-    """The words of one text, ready to be looked up."""
+    """The words of a text in sections (a title and its passages), ready to be looked up."""
 
     __slots__ = ("_by_stem", "_words")
 
-    def __init__(self, text: str) -> None:
-        self._words = words_of(text)
+    def __init__(self, sections: Sequence[str]) -> None:
+        self._words = [(number, word) for number, section in enumerate(sections) for word in words_of(section)]
         self._by_stem: dict[str, list[int]] = {}
-        for place, word in enumerate(self._words):
-            self._by_stem.setdefault(word.stem, []).append(place)
+        for n, (_, word) in enumerate(self._words):
+            self._by_stem.setdefault(word.stem, []).append(n)
 
-    def __len__(self) -> int:
-        return len(self._words)
-
-    def spans(self, query: tuple[Word, ...]) -> tuple[tuple[tuple[int, int], ...], ...]:
-        """For each word of the query the (start, end) spans of the text where it is found, in order."""
+    def places(self, query: Sequence[Word]) -> tuple[tuple[Place, ...], ...]:
+        """For each word of the query the places where it is found, in order."""
         found = [tuple(sorted((*self._alone(word.stem), *self._split(word.stem)))) for word in query]
         for n, (first, second) in enumerate(pairwise(query)):
             if first.end + 1 < second.start or (found[n] and found[n + 1]):
@@ -109,14 +116,18 @@ class Terms:
             found[n], found[n + 1] = found[n] or joined, found[n + 1] or joined
         return tuple(found)
 
-    def _alone(self, key: str) -> tuple[tuple[int, int], ...]:
-        return tuple((self._words[n].start, self._words[n].end) for n in self._by_stem.get(key, ()))
+    def _alone(self, key: str) -> tuple[Place, ...]:
+        return tuple(self._place(n, n) for n in self._by_stem.get(key, ()))
 
-    def _split(self, key: str) -> tuple[tuple[int, int], ...]:
+    def _split(self, key: str) -> tuple[Place, ...]:
         """ "airstrik" as two neighbouring words, "air" and "strik"."""
         return tuple(
-            (self._words[n - 1].start, self._words[n].end)
+            self._place(n - 1, n)
             for cut in range(_MIN_PART, len(key) - _MIN_PART + 1)
             for n in self._by_stem.get(key[cut:], ())
-            if n and self._words[n - 1].lower == key[:cut]
+            if n and self._words[n - 1][1].lower == key[:cut] and self._words[n - 1][0] == self._words[n][0]
         )
+
+    def _place(self, first: int, last: int) -> Place:
+        section, word = self._words[first]
+        return Place(section, word.start, self._words[last][1].end)

@@ -40,9 +40,8 @@ def validated(
     except ValidationError as error:
         places = scan(text)
         problems = [(_path(problem["loc"], document), problem) for problem in error.errors(include_url=False)]
-        line, where, problem = min(
-            ((places.line(where), where, problem) for where, problem in problems), key=lambda found: found[0]
-        )
+        where, problem = min(problems, key=lambda found: (found[1]["type"] == "missing", places.line(found[0])))
+        line = places.line(where)
         raise ConfigError(
             _sentence(problem, where, fields_of(where[:-1], document)), file=str(file), line=line, key=key_name(where)
         ) from None  # pydantic's own text may quote the value

@@ -51,6 +51,9 @@ class EntryFile(Generic[E]):
 
         def changed(text: str) -> str:
             index = self._index(self.parse(text), entry_id)
+            after = toml_entries.change(text, self.name, index, values)
+            if self.parse(after)[index].id == entry_id:
+                return after
             return toml_entries.change(text, self.name, index, {"id": entry_id, **values})
 
         entries = self._edited(changed)

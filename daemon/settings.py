@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 
 from daemon import __version__
 from daemon.channel_settings import CHANNEL_TYPES, ChannelSettings, Filled, Section, beside_the_file
-from daemon.config_errors import validated
+from daemon.config_errors import did_you_mean, refused, validated
 from daemon.toml_file import read_text, read_toml
 from daemon.units import parse_duration, parse_size
 
@@ -142,22 +142,6 @@ class Settings(Section):
     retention: RetentionSettings = RetentionSettings()
     channel: Mapping[str, ChannelSettings]
 
-    @field_validator("channel")
-    @classmethod
-    def _named(cls, channels: Mapping[str, ChannelSettings]) -> Mapping[str, ChannelSettings]:
-        for name in channels:
-            if not CHANNEL_NAME.fullmatch(name):
-                raise ValueError("a channel's name is made of letters, digits, - and _, at most 40 of them")
-        if channels["console"].type != "console":
-            raise ValueError("the name console belongs to the terminal: give this channel another one")
-        return channels
-
-    @model_validator(mode="after")
-    def _operator_exists(self) -> Self:
-        if self.alerts.operator not in self.channel:
-            raise ValueError(f'[alerts] operator = "{self.alerts.operator}" is no [channel.NAME] of this file')
-        return self
-
 
 def fields_of(where: tuple[str | int, ...], document: Mapping[str, object]) -> type[Section] | None:
     """The type that says which keys may stand in the table at ``where``."""
@@ -181,7 +165,26 @@ def parse_settings(text: str, file: Path) -> Settings:
     if isinstance(channels, Mapping):
         filled["channel"] = {"console": {"type": "console"}, **channels}
     folder = file.absolute().parent
-    return validated(Settings, filled, text=text, file=file, fields_of=fields_of, context={"folder": folder})
+    settings = validated(Settings, filled, text=text, file=file, fields_of=fields_of, context={"folder": folder})
+    problem = _problem(settings)
+    if problem:
+        raise refused(problem[1], problem[0], text=text, file=file)
+    return settings
+
+
+def _problem(settings: Settings) -> tuple[tuple[str, ...], str] | None:
+    """What only the whole shows to be wrong, and where."""
+    for name in settings.channel:
+        if not CHANNEL_NAME.fullmatch(name):
+            return ("channel", name), "a channel's name is made of letters, digits, - and _, at most 40 of them"
+    if settings.channel["console"].type != "console":
+        return ("channel", "console"), "this name belongs to the terminal: give the channel another one"
+    operator = settings.alerts.operator
+    if operator not in settings.channel:
+        return ("alerts", "operator"), (
+            f'there is no [channel.{operator}] in this file, {did_you_mean(operator, settings.channel)}'
+        )
+    return None
 
 
 def load_settings(file: Path) -> Settings:

@@ -43,9 +43,7 @@ class KeptRows:
             )
             if applied is not None:
                 connection.execute(
-                    insert(tables.topics_applied).values(
-                        worker="w", topic_id=topic.id, version=applied, at=NOW - 86400
-                    )
+                    insert(tables.topics_applied).values(worker="w", topic_id=topic.id, version=applied, at=NOW - 86400)
                 )
         return topic.id
 
@@ -98,9 +96,7 @@ class KeptRows:
         self.article(article)
         with self.store.write() as connection:
             connection.execute(
-                insert(tables.stories).values(
-                    id=story.id, topic_id=topic_id, latest=at, story=to_json(story).decode()
-                )
+                insert(tables.stories).values(id=story.id, topic_id=topic_id, latest=at, story=to_json(story).decode())
             )
             connection.execute(
                 insert(tables.story_matches).values(
@@ -154,6 +150,12 @@ class KeptRows:
         with self.store.write() as connection:
             connection.execute(
                 insert(tables.dead_letters).values(
-                    id=digest(reason), stream="articles", group="match", position="1", payload=b"x", reason=reason, at=NOW
+                    id=digest(reason),
+                    stream="articles",
+                    group="match",
+                    position="1",
+                    payload=b"x",
+                    reason=reason,
+                    at=NOW,
                 )
             )

@@ -25,9 +25,10 @@ class Answer:
 async def post(
     session: "ClientSession", url: str, body: bytes, headers: Mapping[str, str], *, deadline: float
 ) -> Answer:
-    """``deadline`` is in seconds, over all. Raises ``Retry`` (nothing was sent), ``Unanswered`` or ``Refused`` (not an address).
+    """``deadline`` is in seconds, over all.
 
-    Only the host is named: an address may be a secret.
+    Raises ``Retry`` (nothing was sent), ``Unanswered`` or ``Refused`` (not an address). Only the host is named: an
+    address may be a secret.
     """
     import aiohttp
 

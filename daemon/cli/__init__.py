@@ -1,0 +1,79 @@
+"""The command line: one file per noun, light to import, so that ``--help`` and completion answer at once."""
+
+import importlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from consumers.errors import WirewatchError
+from daemon import __version__
+from daemon.cli.context import fail
+
+VERBS = ("run", "demo", "init", "status", "doctor")
+NOUNS = ("topics", "feeds", "alerts", "channels", "dead-letters", "config")
+
+
+class Root(TyperGroup):
+    """Whatever Wirewatch raises on purpose is a sentence for the user; anything else is a bug and keeps its traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except WirewatchError as error:
+            fail(str(error))
+
+
+app = typer.Typer(
+    name="wirewatch",
+    cls=Root,
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: importing rich would take longer than all the rest
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"wirewatch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the configuration files [default: $WIREWATCH_CONFIG, else ./config, else .]",
+            show_default=False,
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Wirewatch watches the news for you: one alert per story, with the sentence that matched and the reason."""
+
+
+def _register() -> None:
+    for verb in VERBS:
+        module = _module(verb)
+        if module:
+            app.command(verb)(getattr(module, verb))
+    for noun in NOUNS:
+        module = _module(noun.replace("-", "_"))
+        if module:
+            app.add_typer(module.app, name=noun)
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(f"daemon.cli.{name}")
+    except ModuleNotFoundError:
+        return None
+
+
+_register()

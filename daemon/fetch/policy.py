@@ -114,9 +114,7 @@ def after_failure(
     )
 
 
-def _observed(
-    policy: PollPolicy, state: FeedState, brought: Brought, now: float
-) -> tuple[float, tuple[float, ...]]:
+def _observed(policy: PollPolicy, state: FeedState, brought: Brought, now: float) -> tuple[float, tuple[float, ...]]:
     interval = policy.clamp(state.interval or policy.default_interval)
     if brought.first or not _on_time(state, now):
         return interval, state.overlap

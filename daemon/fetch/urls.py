@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 MOST_CHARACTERS = 4_096  # longer links are no links
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
-_UNSEEN = re.compile(r"[\x00-\x20\x7f]+")  # a link broken over lines
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f]+")  # a link broken over lines
 
 # Only names that nothing but tracking uses. A name like "ref", "source", "s" or "from" selects the page on some site.
 _TRACKERS = frozenset(
@@ -30,7 +30,7 @@ def canonical(url: str) -> str:
     The remaining parameters keep their order and spelling. Idempotent; never raises.
     """
     try:
-        parts = urlsplit(_UNSEEN.sub("", url)) if len(url) <= MOST_CHARACTERS else None
+        parts = urlsplit(_UNSEEN.sub("", url).strip()) if len(url) <= MOST_CHARACTERS else None
         host = _host(parts) if parts else ""
     except ValueError:
         return ""

@@ -246,12 +246,12 @@ def _cannot(path: Path, why: str) -> str:
 
 
 def _cannot_write(path: Path, error: BaseException | None) -> str:
-    code = getattr(error, "sqlite_errorcode", 0)
-    if code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_WRITE:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
         free = disk_usage(path.parent).free // 1_000_000
-        return f"no space left for {path} ({free} MB free): free some, or set [data] dir to another disk"
-    if code & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+        return f"{path} cannot be written ({error}; {free} MB free): free some space, or set [data] dir to another disk"
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         return f"{path} cannot be written ({error}): give this user the right to write {path.parent} and what is in it"
-    if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return f"{path} is locked by another program: stop that one first"
     return f"{path} cannot be brought up to date ({error}): report this; the file was left as it was"

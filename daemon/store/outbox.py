@@ -49,6 +49,14 @@ class Disabled:
     settings_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """A notice and the channel that it goes to."""
+
+    channel: str
+    notice: Notice
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
     """What one channel has and had to send. ``oldest`` is when the longest waiting delivery was created."""
@@ -123,34 +131,40 @@ class Outbox:
         """Due again ``at``."""
         self._set(delivery_id, state="retry", due=at, reason=reason, in_doubt=in_doubt)
 
-    def dead(self, delivery_id: str, reason: str, now: float) -> None:
-        self._set(delivery_id, state="dead", reason=reason, in_doubt=False, updated=now)
+    def dead(self, delivery_id: str, reason: str, now: float, *, tell: Tell | None = None) -> None:
+        """Given up, and the operator told of it, in one."""
+        with self._store.write() as connection:
+            _set(connection, delivery_id, state="dead", reason=reason, in_doubt=False, updated=now)
+            if tell:
+                _queue(connection, tell, now)
 
     def _set(self, delivery_id: str, **values: object) -> None:
         with self._store.write() as connection:
-            connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**values))
+            _set(connection, delivery_id, **values)
 
-    def notify(self, channel: str, notice: Notice, now: float) -> None:
-        """Queue a notice. One with the same id was queued before: nothing changes."""
+    def notify(self, tell: Tell, now: float) -> None:
+        """Queue a notice. Where one with its id was queued before, nothing changes."""
         with self._store.write() as connection:
-            _queue(connection, channel, notice, now)
+            _queue(connection, tell, now)
 
     # -- channels
 
-    def refuse(
-        self, delivery: Delivery, reason: str, now: float, *, settings_hash: str, tell: tuple[str, Notice] | None
-    ) -> None:
-        """The channel refuses everything: disable it, keep its delivery for later, tell the operator. All or nothing."""
+    def refuse(self, delivery: Delivery, disabled: Disabled, now: float, *, tell: Tell | None = None) -> None:
+        """The channel takes nothing: disable it, keep what it was to send, tell the operator. All or nothing.
+
+        Notices that wait for it go to the channel that is told instead, or nobody would read them.
+        """
+        row = {"channel": delivery.channel, "disabled": True, "reason": disabled.reason, "at": disabled.at}
         with self._store.write() as connection:
-            connection.execute(
-                update(deliveries)
-                .where(deliveries.c.id == delivery.id)
-                .values(state="retry", due=now, reason=reason, in_doubt=False)
-            )
-            state = {"channel": delivery.channel, "settings_hash": settings_hash, "at": now}
-            upsert(channel_states, [{**state, "disabled": True, "reason": reason}], connection=connection)
+            _set(connection, delivery.id, state="retry", due=now, reason=disabled.reason, in_doubt=False)
+            upsert(channel_states, [{**row, "settings_hash": disabled.settings_hash}], connection=connection)
             if tell:
-                _queue(connection, *tell, now)
+                connection.execute(
+                    update(deliveries)
+                    .where(deliveries.c.channel == delivery.channel, deliveries.c.alert_id == "", _is_waiting())
+                    .values(channel=tell.channel, due=now)
+                )
+                _queue(connection, tell, now)
 
     def enable(self, channel: str, now: float) -> None:
         with self._store.write() as connection:
@@ -192,11 +206,15 @@ class Outbox:
         """The message from the story as it stands now. Raises ``Reject`` where it is no longer kept."""
         if delivery.notice is not None:
             return from_json(Notice, delivery.notice)
+        return self.message(delivery.alert_id, delivery_id=delivery.id)
+
+    def message(self, alert_id: str, *, delivery_id: str = "") -> Message:
+        """Raises ``Reject`` where the alert or its story is no longer kept."""
         with self._store.read() as connection:
-            row = connection.execute(_told(delivery.alert_id)).one_or_none()
+            row = connection.execute(_told(alert_id)).one_or_none()
             if row is None:
                 raise Reject("its story is no longer kept")
-            return _message(delivery, row, _topic(connection, row.topic_id), self._page)
+            return _message(delivery_id, row, _topic(connection, row.topic_id), self._page)
 
 
 def _due(now: float) -> tuple[ColumnElement[bool], ...]:
@@ -207,18 +225,22 @@ def _is_waiting() -> ColumnElement[bool]:
     return deliveries.c.state.in_(_WAITING)
 
 
-def _queue(connection: Connection, channel: str, notice: Notice, now: float) -> None:
+def _set(connection: Connection, delivery_id: str, **values: object) -> None:
+    connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**values))
+
+
+def _queue(connection: Connection, tell: Tell, now: float) -> None:
     row = {
-        "id": notice.delivery_id,
+        "id": tell.notice.delivery_id,
         "alert_id": "",
-        "channel": channel,
+        "channel": tell.channel,
         "state": "pending",
         "due": now,
         "attempts": 0,
         "in_doubt": False,
         "provider_id": "",
         "reason": "",
-        "notice": to_json(notice).decode(),
+        "notice": to_json(tell.notice).decode(),
         "created": now,
         "updated": now,
     }
@@ -243,10 +265,10 @@ def _topic(connection: Connection, topic_id: str) -> str:
     return from_json(Topic, text).query if text else topic_id
 
 
-def _message(delivery: Delivery, row: Row[Any], topic: str, page: str) -> Message:
+def _message(delivery_id: str, row: Row[Any], topic: str, page: str) -> Message:
     story, match = from_json(Story, row.story), from_json(Match, row.match)
     return Message(
-        delivery_id=delivery.id,
+        delivery_id=delivery_id,
         topic_id=row.topic_id,
         topic=topic,
         kind=row.kind,
@@ -257,7 +279,7 @@ def _message(delivery: Delivery, row: Row[Any], topic: str, page: str) -> Messag
         independent=story.independent,
         passage=match.passage,
         reasons=match.reasons,
-        alert_id=delivery.alert_id,
+        alert_id=row.id,
         story_id=story.id,
-        page=f"{page}/alerts/{delivery.alert_id}" if page else "",
+        page=f"{page}/alerts/{row.id}" if page else "",
     )

@@ -5,7 +5,8 @@ that is not finished keeps its story, an item that is still in its feed keeps it
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable
+from math import inf
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, select, tuple_
@@ -14,12 +15,9 @@ from daemon.clock import Clock
 from daemon.store import Store
 from daemon.store.tables import (
     alerts,
-    article_vectors,
-    articles,
     dead_letters,
     deliveries,
     feeds,
-    scores,
     seen_items,
     stories,
     story_matches,
@@ -33,11 +31,22 @@ _START = (0.0, "", "")  # before the first (last_seen, feed_id, article_id)
 class Retention:
     """One thread. ``articles`` and ``seen`` are ages in seconds, ``max_size`` bytes of the store's file.
 
-    ``articles`` covers what comes from articles too: vectors, scores, stories, alerts, deliveries, dead letters.
+    ``articles`` covers what comes from articles too: stories, alerts, deliveries, dead letters.
+    ``delete_articles(before, limit)`` forgets the oldest ones with all that belongs to them and says how many.
     """
 
-    def __init__(self, store: Store, *, articles: float, seen: float, max_size: int, rows: int = 100) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        delete_articles: Callable[[float, int], int],
+        articles: float,
+        seen: float,
+        max_size: int,
+        rows: int = 100,  # 5 to 10 ms for articles of 3 kB with 10 vectors and 5 scores each
+    ) -> None:
         self._store = store
+        self._delete_articles = delete_articles
         self._articles = articles
         self._seen = seen
         self._max_size = max_size
@@ -60,7 +69,7 @@ class Retention:
         """Forget a little; whether there is more to forget at once. Raises ``Unavailable``."""
         old = now - self._articles
         return (
-            self._old_articles(old)
+            self._delete_articles(old, self._rows) == self._rows
             or self._old_stories(old)
             or self._old(deliveries, deliveries.c.updated < old, _finished(deliveries), deliveries.c.alert_id == "")
             or self._old(dead_letters, dead_letters.c.at < old)
@@ -68,14 +77,6 @@ class Retention:
             or self._too_large()
             or self._give_back()
         )
-
-    def _old_articles(self, before: float) -> bool:
-        with self._store.read() as connection:
-            ids = _oldest_articles(connection, articles.c.seen < before, limit=self._rows)
-        if ids:
-            with self._store.write() as connection:
-                _delete_articles(connection, ids)
-        return len(ids) == self._rows
 
     def _old_stories(self, before: float) -> bool:
         """A story goes when nothing is left to send about it: its matches first, step by step, itself last."""
@@ -122,7 +123,7 @@ class Retention:
                 .limit(self._rows)
             ).all()
             latest = _latest_listings(connection, {row.feed_id for row in stretch})
-        gone = [row for row in stretch if row.last_seen < latest.get(row.feed_id, float("inf"))]
+        gone = [row for row in stretch if row.last_seen < latest.get(row.feed_id, inf)]
         if gone:
             with self._store.write() as connection:
                 connection.execute(delete(seen_items).where(tuple_(*order).in_([tuple(row) for row in gone])))
@@ -133,13 +134,7 @@ class Retention:
     def _too_large(self) -> bool:
         with self._store.read() as connection:
             pages, free, size = _pages(connection)
-            if (pages - free) * size <= self._max_size:
-                return False
-            ids = _oldest_articles(connection, limit=self._rows)
-        if ids:
-            with self._store.write() as connection:
-                _delete_articles(connection, ids)
-        return bool(ids)
+        return (pages - free) * size > self._max_size and self._delete_articles(inf, self._rows) > 0
 
     def _give_back(self) -> bool:
         """Free pages are used again by what comes next; only a file that is too large or mostly empty shrinks."""
@@ -151,16 +146,6 @@ class Retention:
             for _ in range(_PAGES):  # one page each: Python's sqlite3 takes a single step of a larger number
                 connection.exec_driver_sql("PRAGMA incremental_vacuum(1)")
         return True
-
-
-def _oldest_articles(connection: Connection, *which: ColumnElement[bool], limit: int) -> Sequence[str]:
-    return connection.scalars(select(articles.c.id).where(*which).order_by(articles.c.seen).limit(limit)).all()
-
-
-def _delete_articles(connection: Connection, ids: Sequence[str]) -> None:
-    connection.execute(delete(scores).where(scores.c.article_id.in_(ids)))
-    connection.execute(delete(article_vectors).where(article_vectors.c.article_id.in_(ids)))
-    connection.execute(delete(articles).where(articles.c.id.in_(ids)))
 
 
 def _latest_listings(connection: Connection, feed_ids: set[str]) -> dict[str, float]:

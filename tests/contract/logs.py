@@ -1,7 +1,7 @@
 """Every implementation of the log, behind one vocabulary for the contract."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -55,4 +55,4 @@ class MemoryUnderTest:
         self._broker.down = False
 
 
-IMPLEMENTATIONS = {"sqlite": SqliteUnderTest, "memory": MemoryUnderTest}
+IMPLEMENTATIONS: Mapping[str, Callable[[Path], LogUnderTest]] = {"sqlite": SqliteUnderTest, "memory": MemoryUnderTest}

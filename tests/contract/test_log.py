@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -247,7 +248,7 @@ def test_many_threads_append_and_every_record_is_read_once_in_its_thread_s_order
         for number in range(20):
             log.append(ARTICLES, [replace(article(name), revision=number)])
 
-    threads = [in_thread(lambda name=f"thread{number}": append(name)) for number in range(4)]
+    threads = [in_thread(partial(append, f"thread{number}")) for number in range(4)]
     reader = log.reader(ARTICLES, "match")
     read: list[Article] = []
     while len(read) < 80:

@@ -118,9 +118,13 @@ def test_an_older_store_is_not_migrated_by_somebody_who_only_reads(tmp_path: Pat
 
 
 def test_a_write_that_raises_is_undone(store: Store) -> None:
-    with pytest.raises(KeyError), store.write() as connection:
-        upsert(feeds, [feed("a")], connection=connection)
-        raise KeyError
+    def fail_half_way() -> None:
+        with store.write() as connection:
+            upsert(feeds, [feed("a")], connection=connection)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_half_way()
     assert due(store) == {}
 
 

@@ -1,0 +1,140 @@
+"""``wirewatch channels``: where alerts go, whether that works, and a test of it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from daemon.cli.context import emit, fail, load_settings, or_fail, plain
+
+if TYPE_CHECKING:
+    from consumers.model import Receipt
+    from daemon.channel_settings import ChannelSettings
+    from daemon.settings import Settings
+    from daemon.store.outbox import Disabled, Queue
+
+app = typer.Typer(help="Where alerts go: list, test.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_channels(ctx: typer.Context, json: Json = False) -> None:
+    """Show every channel, whether it works, and what waits for it."""
+    settings = load_settings(ctx)
+    queues, disabled = _known(settings)
+    names = [*settings.channel, *(name for name in queues if name not in settings.channel)]
+    rows = [_row(name, settings.channel.get(name), queues, disabled) for name in names]
+    columns = ("name", "type", "state", "waiting", "sent", "given up", "last sent", "reason")
+    emit(rows, columns=columns, as_json=json, empty="No channels: add a [channel.NAME] to wirewatch.toml.")
+
+
+@app.command("test")
+def send_test(ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")], json: Json = False) -> None:
+    """Send a marked test message, and say what came back."""
+    import asyncio
+
+    from consumers.errors import Reject, Retry
+    from daemon.errors import ConfigError
+
+    settings = load_settings(ctx)
+    channel = settings.channel.get(name)
+    if channel is None:
+        fail(f'there is no channel "{name}" in wirewatch.toml: it has {", ".join(settings.channel)}')
+    try:
+        receipt = asyncio.run(_send(name, channel, quiet=json))
+    except (Retry, Reject, ConfigError) as error:
+        reason = str(error).strip()
+        if json:
+            emit([{"channel": name, "accepted": False, "reason": reason}], columns=(), as_json=True, empty="")
+        fail(f"{name} did not accept the test: {reason}")
+    enabled = _enable(settings, name)
+    if json:
+        row = {"channel": name, "accepted": True, "id": receipt.provider_id, "note": receipt.note, "enabled": enabled}
+        emit([row], columns=(), as_json=True, empty="")
+        return
+    known_as = f" as {receipt.provider_id}" if receipt.provider_id else ""
+    typer.echo(plain(f"{name} accepted the test{known_as}."))
+    if receipt.note:
+        typer.echo(plain(f"But {receipt.note}."))
+    if enabled:
+        typer.echo(f"{name} was disabled and is enabled again: what waited for it goes out now.")
+
+
+async def _send(name: str, channel: "ChannelSettings", *, quiet: bool) -> "Receipt":
+    """``quiet``: standard output belongs to the JSON, so the console channel writes to the other one."""
+    import sys
+    import time
+    from uuid import uuid4
+
+    from aiohttp import ClientSession
+
+    from daemon.channels import build_notifier, write_stdout
+    from daemon.notices import channel_test
+
+    async with ClientSession(trust_env=True) as session:
+        notifier = build_notifier(name, channel, session=session, write=sys.stderr.write if quiet else write_stdout)
+        return await notifier.send(channel_test(name, uuid4().hex, time.time()))
+
+
+def _enable(settings: "Settings", name: str) -> bool:
+    """Tell a running daemon that a channel which it has disabled works. One that is not running tries it at start."""
+    from daemon.control import NotRunning, ask
+    from daemon.errors import Unavailable, Unusable
+
+    if name not in _known(settings)[1]:
+        return False
+    try:
+        ask(settings.data.dir, "channels.enable", name=name)
+    except NotRunning:
+        return False
+    except (Unavailable, Unusable) as error:
+        fail(f"the test arrived, but the running wirewatch could not enable {name}: {error}")
+    return True
+
+
+def _known(settings: "Settings") -> "tuple[Mapping[str, Queue], Mapping[str, Disabled]]":
+    """What the store knows of channels; nothing where there is no store yet."""
+    from daemon.errors import Unusable
+    from daemon.store.opening import open_for_reading
+    from daemon.store.outbox import Outbox
+
+    try:
+        store = open_for_reading(settings.store.url, settings.data.dir)
+    except Unusable:
+        return {}, {}
+    try:
+        outbox = Outbox(store)
+        return or_fail(outbox.queues), or_fail(outbox.disabled)
+    finally:
+        store.close()
+
+
+def _row(
+    name: str,
+    channel: "ChannelSettings | None",
+    queues: "Mapping[str, Queue]",
+    disabled: "Mapping[str, Disabled]",
+) -> dict[str, object]:
+    from daemon.store.outbox import Queue
+
+    queue = queues.get(name, Queue())
+    refusal = disabled.get(name)
+    state = "not in wirewatch.toml" if channel is None else "disabled" if refusal else "on"
+    return {
+        "name": name,
+        "type": channel.type if channel else None,
+        "state": state,
+        "waiting": queue.waiting,
+        "sent": queue.sent,
+        "given up": queue.dead,
+        "last sent": _time(queue.last_sent),
+        "waiting since": _time(queue.oldest),
+        "reason": refusal.reason if refusal else None,
+    }
+
+
+def _time(at: float | None) -> str | None:
+    from datetime import UTC, datetime
+
+    return None if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"

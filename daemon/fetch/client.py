@@ -1,0 +1,312 @@
+"""Getting one feed over HTTP: bounded in time, in bytes on the wire and in bytes after decoding.
+
+validators, headers, credentials ──▶ hop ──301…308──▶ hop … ──▶ RetrievedFeed | NotModified
+                                      │ every dial passes the guard
+                                      └──▶ PollFailed, with a sentence
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from aiohttp import hdrs
+from yarl import URL
+
+from daemon.clock import Clock
+from daemon.feeds import Feed, FeedState
+from daemon.fetch.failure import FailureKind, PollFailed
+from daemon.fetch.guard import EgressGuard, EgressRefused
+from daemon.fetch.resolve import Resolver
+
+_ACCEPT = "application/atom+xml, application/rss+xml, application/rdf+xml, application/xml;q=0.9, */*;q=0.5"
+_PERMANENT = frozenset((301, 308))
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_MOST_HOPS = 5
+_CONNECT = 10.0  # seconds for one dial: the deadline is for all of it
+_DNS_REMEMBERED = 300  # seconds
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_MOST_VALIDATOR = 1_000  # characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievedFeed:
+    """A body, and what came with it. ``url`` is where it was read, after redirects."""
+
+    url: str
+    body: bytes  # decoded
+    headers: tuple[tuple[str, str], ...] = ()  # those that say how to read the body, names in lower case
+    etag: str = ""
+    last_modified: str = ""
+    max_age: float | None = None  # seconds
+    moved_to: str = ""  # every redirect on the way was permanent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotModified:
+    max_age: float | None = None
+    moved_to: str = ""
+
+
+class FeedClient:
+    """An async context manager: its two sessions live from ``async with`` on, on one event loop.
+
+    ``timeout``: seconds for one feed from the first dial to the last byte. ``max_wire`` and ``max_decoded``: bytes.
+    A feed's proxy is dialled without the guard, for the operator named it; what the proxy dials is the proxy's to
+    judge, but an address that is written out is judged here all the same.
+    """
+
+    def __init__(
+        self,
+        *,
+        guard: EgressGuard,
+        clock: Clock,
+        user_agent: str,
+        timeout: float = 30.0,
+        max_wire: int = 10_000_000,
+        max_decoded: int = 30_000_000,
+    ) -> None:
+        self._guard = guard
+        self._clock = clock
+        self._user_agent = user_agent
+        self._timeout = timeout
+        self._max_wire = max_wire
+        self._max_decoded = max_decoded
+        self._direct: aiohttp.ClientSession | None = None
+        self._proxied: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._direct = self._session(socket_factory=self._guard.socket)
+        self._proxied = self._session()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for session in (self._direct, self._proxied):
+            if session is not None:
+                await session.close()
+
+    async def get(self, feed: Feed, state: FeedState) -> RetrievedFeed | NotModified:
+        """One conditional GET. Raises ``PollFailed``."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._follow(feed, state)
+        except TimeoutError as error:
+            raise PollFailed("timeout", f"no complete answer within {self._timeout:g} s") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _meaning(error) from error
+
+    def _session(self, **connecting: Any) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=0,  # the dispatcher bounds what runs at once
+            ttl_dns_cache=_DNS_REMEMBERED,
+            dns_cache_max_size=20_000,
+            resolver=Resolver(),
+            keepalive_timeout=10.0,  # long enough for a redirect to the same host
+            **connecting,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT),
+            trust_env=False,
+            headers={hdrs.USER_AGENT: self._user_agent, hdrs.ACCEPT: _ACCEPT, hdrs.ACCEPT_ENCODING: "gzip, deflate"},
+        )
+
+    async def _follow(self, feed: Feed, state: FeedState) -> RetrievedFeed | NotModified:
+        url, moved_to, permanent = self._checked(URL(feed.url)), "", True
+        origin = url
+        for _ in range(_MOST_HOPS + 1):
+            async with self._hop(url, feed, state, own=_same_site(origin, url)) as response:
+                if response.status not in _REDIRECTS:
+                    return await self._understood(response, state, moved_to)
+                permanent = permanent and response.status in _PERMANENT
+                url = self._checked(_target(url, response.headers.get(hdrs.LOCATION, "")))
+                moved_to = str(url) if permanent else moved_to
+        raise PollFailed("answer", f"more than {_MOST_HOPS} redirects, the last one to {url}")
+
+    def _checked(self, url: URL) -> URL:
+        if url.scheme not in _DEFAULT_PORTS or not url.host:
+            raise PollFailed("answer", f"{url} is not an http or https address")
+        if url.host.replace(".", "").isdigit() or ":" in url.host:
+            why = self._guard.refusal(url.host)
+            if why:
+                raise _refused(url.host, why)
+        return url
+
+    @asynccontextmanager
+    async def _hop(self, url: URL, feed: Feed, state: FeedState, *, own: bool) -> AsyncIterator[aiohttp.ClientResponse]:
+        """``own``: still the site that the user named; its headers and credentials go nowhere else."""
+        session = self._proxied if feed.proxy else self._direct
+        if session is None:
+            raise RuntimeError("a FeedClient is used inside `async with`")
+        headers = {**(dict(feed.headers) if own else {}), **_validators(state)}
+        async with session.get(
+            url.with_user(None).with_password(None) if url.user else url,
+            headers=headers,
+            auth=_credentials(feed, url) if own else None,
+            proxy=feed.proxy or None,
+            allow_redirects=False,
+        ) as response:
+            yield response
+
+    async def _understood(
+        self, response: aiohttp.ClientResponse, state: FeedState, moved_to: str
+    ) -> RetrievedFeed | NotModified:
+        max_age = _max_age(response)
+        if response.status == 304 and _validators(state):
+            return NotModified(max_age=max_age, moved_to=moved_to)
+        if response.status != 200:
+            raise _failed(response, self._clock.now())
+        body = await self._read(response)
+        return RetrievedFeed(
+            url=str(response.url),
+            body=body,
+            headers=tuple(
+                (name.lower(), response.headers[name])
+                for name in (hdrs.CONTENT_TYPE, hdrs.CONTENT_LANGUAGE)
+                if name in response.headers
+            ),
+            etag=_short(response.headers.get(hdrs.ETAG, "")),
+            last_modified=_short(response.headers.get(hdrs.LAST_MODIFIED, "")),
+            max_age=max_age,
+            moved_to=moved_to,
+        )
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        """Stops at the first byte over a cap: a small body may decode to gigabytes."""
+        if (response.content_length or 0) > self._max_wire:
+            raise _too_large(self._max_wire)
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            wire = response.content.total_compressed_bytes
+            if (len(body) if wire is None else wire) > self._max_wire:
+                raise _too_large(self._max_wire)
+            if len(body) > self._max_decoded:
+                raise _too_large(self._max_decoded, " after decoding")
+        return bytes(body)
+
+
+def _target(url: URL, location: str) -> URL:
+    if not location:
+        raise PollFailed("answer", f"{url} redirects to nowhere")
+    return url.join(URL(location)).with_fragment(None)
+
+
+def _same_site(origin: URL, url: URL) -> bool:
+    """The same host and port, or the same host after the usual step from http to https."""
+    if url.host != origin.host:
+        return False
+    upgraded = origin.scheme == "http" and url.scheme == "https" and origin.is_default_port() and url.is_default_port()
+    return upgraded or (url.scheme == origin.scheme and url.port == origin.port)
+
+
+def _validators(state: FeedState) -> dict[str, str]:
+    pairs = ((hdrs.IF_NONE_MATCH, state.etag), (hdrs.IF_MODIFIED_SINCE, state.last_modified))
+    return {str(name): value for name, value in pairs if value}
+
+
+def _credentials(feed: Feed, url: URL) -> aiohttp.BasicAuth | None:
+    if not feed.basic_auth_file:
+        return aiohttp.BasicAuth(url.user, url.password or "", "utf-8") if url.user else None
+    try:
+        user, colon, password = (
+            Path(feed.basic_auth_file).read_text("utf-8").partition("\n")[0].rstrip("\r").partition(":")
+        )
+    except (OSError, UnicodeDecodeError) as error:
+        raise PollFailed("settings", f"basic_auth_file cannot be read ({feed.basic_auth_file})") from error
+    if not colon:
+        raise PollFailed("settings", f'basic_auth_file must hold "user:password" ({feed.basic_auth_file})')
+    return aiohttp.BasicAuth(user, password, "utf-8")
+
+
+def _short(validator: str) -> str:
+    return validator if len(validator) <= _MOST_VALIDATOR else ""
+
+
+def _max_age(response: aiohttp.ClientResponse) -> float | None:
+    for directive in response.headers.get(hdrs.CACHE_CONTROL, "").lower().split(","):
+        name, _, value = directive.strip().partition("=")
+        if name == "max-age" and value.strip('"').isdecimal():
+            age = response.headers.get(hdrs.AGE, "")  # how much of it is over, where a cache answered
+            return max(float(value.strip('"')[:12]) - (float(age[:12]) if age.isdecimal() else 0.0), 0.0)
+    return None
+
+
+def _retry_after(response: aiohttp.ClientResponse, now: float) -> float | None:
+    """Seconds, written as such or as a date (RFC 9110 §10.2.3)."""
+    value = response.headers.get(hdrs.RETRY_AFTER, "").strip()
+    if value.isdecimal():
+        return float(value[:12])
+    try:
+        return max(parsedate_to_datetime(value).timestamp() - now, 0.0) if value else None
+    except (ValueError, OverflowError):
+        return None
+
+
+# -- sentences
+
+
+def _failed(response: aiohttp.ClientResponse, now: float) -> PollFailed:
+    status = response.status
+    kinds: dict[int, tuple[FailureKind, str]] = {
+        401: ("denied", "the server wants credentials: set basic_auth_file or headers for this feed"),
+        403: ("denied", "the server refuses to serve us"),
+        404: ("missing", "there is nothing at this address"),
+        410: ("gone", "the feed was taken down for good"),
+        429: ("throttled", "the server wants to be asked less often"),
+    }
+    kind, why = kinds.get(status) or (
+        ("server", "the server has a fault")
+        if status >= 500
+        else ("answer", "an answer that makes no sense for a feed")
+    )
+    phrase = f"{status} {response.reason or ''}".strip()[:80]
+    return PollFailed(kind, f"{why} ({phrase})", status=status, retry_after=_retry_after(response, now))
+
+
+def _too_large(most: int, when: str = "") -> PollFailed:
+    return PollFailed("too_large", f"larger than {most / 1_000_000:g} MB{when}")
+
+
+def _refused(address: str, why: str) -> PollFailed:
+    return PollFailed(
+        "refused",
+        f"{address} is not dialled ({why}): if this feed is meant, add the address to allow_networks in [fetch]",
+    )
+
+
+def _meaning(error: aiohttp.ClientError | OSError | ValueError) -> PollFailed:
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, EgressRefused):
+        return _refused(cause.address, cause.why)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return PollFailed("dns", f"the name {error.host} is not known")
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        why = getattr(error.certificate_error, "verify_message", "") or type(error.certificate_error).__name__
+        return PollFailed("tls", f"the certificate of {error.host} is not valid ({why})")
+    if isinstance(error, aiohttp.ClientSSLError) or isinstance(cause, ssl.SSLError):
+        return PollFailed("tls", "no secure connection could be made")
+    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
+        return PollFailed("unreachable", "the proxy did not connect us")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return PollFailed("unreachable", f"no connection to {error.host}:{error.port} ({_errno(cause)})")
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | OSError):
+        return PollFailed("unreachable", "the connection broke")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return PollFailed("unreachable", "the answer broke off, or it is not encoded as it says")
+    if isinstance(error, ValueError):
+        return PollFailed("settings", f"this cannot be requested ({error}): look at the feed's url, headers and proxy")
+    return PollFailed("unreachable", f"this is not an HTTP answer ({type(error).__name__})")
+
+
+def _errno(error: BaseException) -> str:
+    return (getattr(error, "strerror", "") or type(error).__name__).lower()

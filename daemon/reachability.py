@@ -1,0 +1,143 @@
+"""The checks of `wirewatch doctor` that ask other machines: channels, without sending anything to anybody."""
+
+import asyncio
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from daemon.doctor import Finding
+from daemon.errors import ConfigError
+from daemon.logs import hide_secrets, neutralise
+
+if TYPE_CHECKING:
+    from daemon.channel_settings import ChannelSettings, EmailChannel, SlackChannel, WebhookChannel
+
+SLACK_API = "https://slack.com/api/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """``trouble`` is empty where the other side answered as it should."""
+
+    detail: str = ""
+    trouble: str = ""
+
+
+async def channels(
+    settings: "Mapping[str, ChannelSettings]", *, limit: float, slack: str = SLACK_API
+) -> list[Finding]:
+    """One finding for each channel, asked side by side, each within ``limit`` seconds. ``slack``: its API's address."""
+    found = await asyncio.gather(*(_channel(one, limit, slack) for one in settings.values()))
+    return [_finding(f"channel {name}", answer) for name, answer in zip(settings, found, strict=True)]
+
+
+def _finding(name: str, answer: Answer) -> Finding:
+    if answer.trouble:
+        trouble = neutralise(hide_secrets(answer.trouble))
+        return Finding(
+            name=name, state="fail", detail=trouble, advice="alerts wait until it answers, and are then sent"
+        )
+    return Finding(name=name, detail=neutralise(hide_secrets(answer.detail)))
+
+
+async def _channel(settings: "ChannelSettings", limit: float, slack: str) -> Answer:
+    from daemon.channel_settings import ConsoleChannel, EmailChannel, SlackChannel
+
+    try:
+        async with asyncio.timeout(limit):
+            match settings:
+                case ConsoleChannel():
+                    return Answer(detail="prints to the terminal of `wirewatch run`")
+                case SlackChannel():
+                    return await (_slack(settings, slack) if settings.token.given else _slack_webhook(settings))
+                case EmailChannel():
+                    return await _email(settings, limit)
+                case _:
+                    return await _webhook(settings)
+    except TimeoutError:
+        return Answer(trouble=f"no answer within {limit:g} s")
+    except ConfigError as error:
+        return Answer(trouble=str(error))
+    except OSError as error:
+        return Answer(trouble=f"cannot connect: {error.strerror or error}")
+
+
+async def _slack(settings: "SlackChannel", api: str) -> Answer:
+    """auth.test: whether the token is valid, and whose it is."""
+    import aiohttp
+    from slack_sdk.errors import SlackApiError
+    from slack_sdk.web.async_client import AsyncWebClient
+
+    async with aiohttp.ClientSession() as session:
+        client = AsyncWebClient(token=settings.token.reveal(), session=session, base_url=api, retry_handlers=[])
+        try:
+            answer = await client.auth_test()
+        except SlackApiError as error:
+            code = error.response.get("error", "") if isinstance(error.response.data, dict) else ""
+            return Answer(trouble=f"Slack does not accept the token ({code or 'no reason given'})")
+        except aiohttp.ClientError as error:
+            return Answer(trouble=f"cannot connect to Slack: {type(error).__name__}")
+    return Answer(detail=f"Slack knows the token: {answer.get('user')} in {answer.get('team')}, to {settings.channel}")
+
+
+async def _slack_webhook(settings: "SlackChannel") -> Answer:
+    return await _dial(settings.webhook_url.reveal())
+
+
+async def _webhook(settings: "WebhookChannel") -> Answer:
+    return await _dial(settings.address)
+
+
+async def _dial(url: str) -> Answer:
+    """Name and port only: any request could be taken for a message. The path stays unsaid, it may be a secret."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    except ValueError:
+        return Answer(trouble="its address is not a URL")
+    if not host or not port:
+        return Answer(trouble="its address is not a URL that begins with https:// or http://")
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except socket.gaierror:
+        return Answer(trouble=f"there is no address for the name {host}")
+    except OSError as error:
+        return Answer(trouble=f"cannot connect to {host}:{port}: {error.strerror or type(error).__name__}")
+    writer.close()
+    return Answer(detail=f"{host}:{port} takes connections; nothing was sent")
+
+
+async def _email(settings: "EmailChannel", limit: float) -> Answer:
+    """Connects, negotiates TLS, logs in and says NOOP."""
+    import aiosmtplib
+
+    client = aiosmtplib.SMTP(
+        hostname=settings.host,
+        port=settings.smtp_port,
+        use_tls=settings.security == "tls",
+        start_tls=settings.security == "starttls",
+        username=settings.username or None,
+        password=settings.password.reveal() if settings.password.given else None,
+        timeout=limit,
+    )
+    where = f"{settings.host}:{settings.smtp_port}"
+    try:
+        async with client:
+            await client.noop()
+    except aiosmtplib.SMTPAuthenticationError as error:
+        return Answer(trouble=f"{where} does not accept the user name and password ({error.code})")
+    except aiosmtplib.SMTPResponseException as error:
+        return Answer(trouble=f"{where} refuses ({error.code})")
+    except aiosmtplib.SMTPException as error:
+        return Answer(trouble=f"{where}: {error}")
+    login = f", logged in as {settings.username}" if settings.username else ""
+    return Answer(detail=f"{where} answers ({settings.security}{login}); no mail was sent")
+
+
+def sample(urls: Sequence[str], size: int) -> list[str]:
+    """At most ``size`` of them, spread evenly, the first always among them."""
+    if len(urls) <= size:
+        return list(urls)
+    return [urls[index * len(urls) // size] for index in range(size)]

@@ -1,0 +1,221 @@
+"""Slack: within its limits whatever the article, and its answers understood."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from aiohttp import ClientSession
+from aiohttp.test_utils import TestServer
+from hypothesis import HealthCheck, given, settings
+
+from consumers.errors import Refused, Reject, Retry
+from consumers.model import Message
+from consumers.notify import Finder, Unanswered, slack_blocks
+from consumers.notify.slack import SlackNotifier
+from consumers.notify.slack_webhook import SlackWebhookNotifier
+from tests.alert_samples import ALERT, HOSTILE, NOON, NOTICE, messages
+from tests.fake_slack import FakeSlack, markup, problem, texts, units
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[tuple[FakeSlack, TestServer, ClientSession]]:
+    fake = FakeSlack()
+    async with fake.server() as server, ClientSession() as session:
+        yield fake, server, session
+        fake.release.set()
+
+
+Setup = tuple[FakeSlack, TestServer, ClientSession]
+
+
+def bot(setup: Setup, token: str = "xoxb-good", channel: str = "#desk", timeout: float = 20.0) -> SlackNotifier:
+    _, server, session = setup
+    url = str(server.make_url("/api/"))
+    return SlackNotifier(session, token, channel, now=lambda: NOON, base_url=url, timeout=timeout)
+
+
+def hook(setup: Setup) -> SlackWebhookNotifier:
+    _, server, session = setup
+    return SlackWebhookNotifier(session, str(server.make_url("/services/T/B/secret")), now=lambda: NOON)
+
+
+def shown(message: Message) -> str:
+    return "\n".join(texts({"blocks": slack_blocks.blocks(message, NOON)}))
+
+
+def test_an_alert_reads_as_people_expect_it() -> None:
+    lines = shown(ALERT).strip().splitlines()
+    assert lines == [
+        "*Russian airstrikes Syria* · first report · 14:02 UTC",
+        "*<https://example.org/news/2026/11/21/homs?id=4&amp;lang=en"
+        "|Russian warplanes strike targets near Homs, ministry says>*",
+        "(3 sources, 2 independent)",
+        ">“… *Russian* aircraft carried out twenty *strikes* on Wednesday in *Homs* province, the defence ministry "
+        "said, adding that depots and command posts were destroyed. …”",
+        "example.org 13:51 · site-two.example 13:57 · site-three.example 14:01 (copy of example.org)",
+        "Why: words Russian, air strikes, Homs; passage 2 of 9; clearly above the line",
+    ]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(messages())
+def test_any_article_stays_within_slacks_limits_and_forges_no_markup(message: Message) -> None:
+    blocks = slack_blocks.blocks(message, NOON)
+    payload = {"text": slack_blocks.fallback(message), "blocks": blocks}
+    json.dumps(payload, ensure_ascii=False).encode()  # no lone surrogates
+    assert problem(payload) == ""
+    assert sum(units(text) for text in texts({"blocks": blocks})) < 10_000
+    assert units(payload["text"]) <= 4_000
+    for text in texts(payload):
+        assert markup(text.removeprefix(">")) == ""
+    for text in texts({"blocks": blocks})[1:]:
+        assert not set("_~`") & set(_without_links(text))
+
+
+def _without_links(text: str) -> str:
+    from tests.fake_slack import LINK
+
+    return LINK.sub(lambda link: link[0].partition("|")[2], text)
+
+
+def test_an_articles_own_asterisks_and_mentions_are_only_text() -> None:
+    text = shown(replace(ALERT, headline=HOSTILE))
+    assert "&lt;!channel&gt; &lt;@U1&gt;" in text
+    assert "∗bold∗" in text
+    assert "*bold*" not in text
+
+
+async def test_a_message_is_posted_with_its_id_and_no_previews(slack: Setup) -> None:
+    receipt = await bot(slack).send(ALERT)
+    (posted,) = slack[0].posted
+    assert receipt.provider_id == posted["ts"]
+    assert posted["metadata"] == {
+        "event_type": "wirewatch_alert",
+        "event_payload": {"delivery_id": ALERT.delivery_id},
+    }
+    assert posted["unfurl_links"] is False
+    assert posted["channel"] == "#desk"
+    assert posted["text"].startswith("Russian airstrikes Syria: Russian warplanes")
+
+
+async def test_a_notice_is_posted_too(slack: Setup) -> None:
+    await bot(slack).send(NOTICE)
+    assert "channel desk is disabled" in "".join(texts(slack[0].posted[0]))
+
+
+async def test_too_fast_means_wait_as_long_as_slack_says(slack: Setup) -> None:
+    slack[0].answers = ["ratelimited"]
+    with pytest.raises(Retry) as caught:
+        await bot(slack).send(ALERT)
+    assert caught.value.after == 7.0
+    assert not isinstance(caught.value, Unanswered)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["channel_not_found", "not_in_channel", "is_archived", "token_revoked", "account_inactive", "missing_scope", "new"],
+)
+async def test_what_only_a_person_can_mend_is_refused(slack: Setup, code: str) -> None:
+    slack[0].answers = [code]
+    with pytest.raises(Refused, match=code):
+        await bot(slack).send(ALERT)
+
+
+async def test_a_wrong_token_is_refused_and_never_named(slack: Setup) -> None:
+    with pytest.raises(Refused) as caught:
+        await bot(slack, token="xoxb-wrong").send(ALERT)
+    assert "xoxb" not in str(caught.value)
+    assert "xoxb" not in repr(bot(slack))
+
+
+@pytest.mark.parametrize("code", ["msg_too_long", "invalid_blocks", "msg_blocks_too_long"])
+async def test_a_message_that_is_too_much_goes_out_once_more_in_plain_text(slack: Setup, code: str) -> None:
+    slack[0].answers = [code]
+    await bot(slack).send(ALERT)
+    (posted,) = slack[0].posted
+    assert "blocks" not in posted
+    assert posted["metadata"]["event_payload"]["delivery_id"] == ALERT.delivery_id
+
+
+async def test_a_message_that_slack_will_never_take_is_given_up_alone(slack: Setup) -> None:
+    slack[0].answers = ["invalid_blocks", "msg_too_long"]
+    with pytest.raises(Reject) as caught:
+        await bot(slack).send(ALERT)
+    assert not isinstance(caught.value, Refused)
+
+
+@pytest.mark.parametrize("answer", [500, 502, "internal_error", "fatal_error"])
+async def test_a_failing_slack_is_tried_again_and_may_have_posted(slack: Setup, answer: str | int) -> None:
+    slack[0].answers = [answer]
+    with pytest.raises(Unanswered):
+        await bot(slack).send(ALERT)
+
+
+async def test_a_slack_that_hangs_is_given_a_deadline(slack: Setup) -> None:
+    slack[0].answers = ["hang"]
+    with pytest.raises(Unanswered):
+        await bot(slack, timeout=0.1).send(ALERT)
+
+
+async def test_a_slack_that_cannot_be_reached_has_surely_not_posted(slack: Setup) -> None:
+    notifier = bot(slack)
+    await slack[1].close()
+    with pytest.raises(Retry) as caught:
+        await notifier.send(ALERT)
+    assert not isinstance(caught.value, Unanswered)
+
+
+async def test_after_a_crash_the_message_is_found_by_its_id_and_the_channel_by_its_name(slack: Setup) -> None:
+    await bot(slack).send(ALERT)
+    after_the_crash = bot(slack)
+    assert isinstance(after_the_crash, Finder)
+    receipt = await after_the_crash.find(ALERT.delivery_id, NOON)
+    assert receipt is not None
+    assert receipt.provider_id == slack[0].posted[0]["ts"]
+    (call,) = slack[0].history_calls
+    assert call["limit"] == "15"
+    assert call["channel"] == "C0123ABCD"
+
+
+async def test_a_message_that_never_arrived_is_not_found_and_history_is_asked_once_a_minute(slack: Setup) -> None:
+    notifier = bot(slack, channel="C0123ABCD")
+    assert await notifier.find(ALERT.delivery_id, NOON) is None
+    with pytest.raises(Retry) as caught:
+        await notifier.find(ALERT.delivery_id, NOON)
+    assert caught.value.after == 60.0
+    assert len(slack[0].history_calls) == 1
+
+
+async def test_without_the_right_to_read_history_slack_cannot_be_asked(slack: Setup) -> None:
+    slack[0].scopes = {"chat:write"}
+    with pytest.raises(Reject):
+        await bot(slack, channel="C0123ABCD").find(ALERT.delivery_id, NOON)
+
+
+async def test_an_incoming_webhook_gets_the_same_blocks(slack: Setup) -> None:
+    await hook(slack).send(ALERT)
+    assert slack[0].posted[0]["blocks"] == slack_blocks.blocks(ALERT, NOON)
+
+
+@pytest.mark.parametrize("answer", ["no_service", "channel_is_archived", "invalid_token", 410, 404, 403])
+async def test_a_removed_incoming_webhook_is_refused_and_its_address_never_named(
+    slack: Setup, answer: str | int
+) -> None:
+    slack[0].answers = [answer]
+    with pytest.raises(Refused) as caught:
+        await hook(slack).send(ALERT)
+    assert "secret" not in str(caught.value)
+
+
+async def test_an_incoming_webhook_that_dislikes_the_blocks_gets_plain_text(slack: Setup) -> None:
+    slack[0].answers = [400]
+    await hook(slack).send(ALERT)
+    assert "blocks" not in slack[0].posted[0]
+
+
+async def test_an_incoming_webhook_that_is_too_busy_says_how_long(slack: Setup) -> None:
+    slack[0].answers = [429]
+    with pytest.raises(Retry) as caught:
+        await hook(slack).send(ALERT)
+    assert caught.value.after == 7.0

@@ -1,0 +1,266 @@
+"""What is forgotten, what is kept whatever its age, and that nobody waits for it."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Table, select
+
+from daemon.clock import SystemClock
+from daemon.store import Store
+from daemon.store.archive import Archive
+from daemon.store.opening import open_store
+from daemon.store.retention import Retention
+from daemon.store.tables import (
+    alerts,
+    article_vectors,
+    articles,
+    dead_letters,
+    deliveries,
+    feeds,
+    scores,
+    seen_items,
+    stories,
+    story_matches,
+)
+from daemon.store.upsert import upsert
+
+DAY = 86400.0
+NOW = 1000 * DAY
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store("sqlite:", tmp_path)
+    yield store
+    store.close()
+
+
+def retention(store: Store, *, max_size: int = 10**12, rows: int = 100) -> Retention:
+    return Retention(
+        store,
+        delete_articles=Archive(store).delete_before,
+        articles=90 * DAY,
+        seen=365 * DAY,
+        max_size=max_size,
+        rows=rows,
+    )
+
+
+def run(retention: Retention, now: float = NOW) -> int:
+    steps = 1
+    while retention.step(now):
+        steps += 1
+        assert steps < 10_000, "it never ends"
+    return steps
+
+
+def put(store: Store, table: Table, *rows: dict[str, object]) -> None:
+    with store.write() as connection:
+        upsert(table, rows, connection=connection)
+
+
+def keys(store: Store, table: Table) -> set[str]:
+    column = "article_id" if "article_id" in table.c and table is not story_matches else "id"
+    column = "match_id" if table is story_matches else column
+    with store.read() as connection:
+        return set(connection.scalars(select(table.c[column])).all())
+
+
+def put_articles(store: Store, ids: list[str], *, seen: float, size: int = 100) -> None:
+    empty = {"revision": 1, "feed_id": "f", "source": "s", "url": "", "title": "", "published": None, "lang": ""}
+    rows = [empty | {"id": id_, "text": "x" * size, "seen": seen, "backfill": False} for id_ in ids]
+    put(store, articles, *rows)
+    put(store, article_vectors, *({"article_id": id_, "model": "m", "rows": 1, "vectors": b"v" * 768} for id_ in ids))
+    score = {"topic_version": 1, "score": 0.5, "passage": 1, "matched": False, "at": seen}
+    put(store, scores, *(score | {"topic_id": topic, "article_id": id_} for id_ in ids for topic in ("t", "u")))
+
+
+def put_story(store: Store, id_: str, *, latest: float, states: list[str], matches: int = 1) -> None:
+    put(store, stories, {"id": id_, "topic_id": "t", "latest": latest, "story": "{}"})
+    match = {"story_id": id_, "topic_id": "t", "article_id": "a", "at": latest, "match": "{}"}
+    put(store, story_matches, *(match | {"match_id": f"{id_}-{number}"} for number in range(matches)))
+    alert = {"id": id_, "topic_id": "t", "story_id": id_, "kind": "first", "match_id": "m", "at": latest}
+    put(store, alerts, alert | {"channels": "[]"})
+    for state in states:
+        put(store, deliveries, delivery(f"{id_}-{state}", alert_id=id_, state=state, at=latest))
+
+
+def delivery(id_: str, *, alert_id: str, state: str, at: float) -> dict[str, object]:
+    return {
+        "id": id_,
+        "alert_id": alert_id,
+        "channel": "c",
+        "state": state,
+        "due": at,
+        "attempts": 1,
+        "in_doubt": False,
+        "provider_id": "",
+        "reason": "",
+        "notice": None if alert_id else "{}",
+        "created": at,
+        "updated": at,
+    }
+
+
+def put_seen(store: Store, feed_id: str, at: dict[str, float], *, listed: bool | None = True) -> None:
+    if listed is not None:
+        put(store, feeds, {"feed_id": feed_id, "listed": listed, "next_due": 0.0, "state": "{}"})
+    row = {"feed_id": feed_id, "content_hash": "", "revision": 1}
+    put(store, seen_items, *(row | {"article_id": id_, "last_seen": last} for id_, last in at.items()))
+
+
+def file_size(store: Store) -> int:
+    with store.read() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        return int(pages) * int(connection.exec_driver_sql("PRAGMA page_size").scalar_one())
+
+
+# -- by age
+
+
+def test_an_old_article_goes_with_its_vectors_and_scores_and_a_younger_one_stays(store: Store) -> None:
+    put_articles(store, ["old"], seen=NOW - 91 * DAY)
+    put_articles(store, ["young"], seen=NOW - 89 * DAY)
+    run(retention(store))
+    assert keys(store, articles) == keys(store, article_vectors) == keys(store, scores) == {"young"}
+
+
+def test_an_old_story_goes_with_everything_that_was_told_about_it(store: Store) -> None:
+    put_story(store, "old", latest=NOW - 91 * DAY, states=["sent", "dead"], matches=25)
+    put_story(store, "young", latest=NOW - 89 * DAY, states=["sent"])
+    run(retention(store, rows=10))
+    assert keys(store, stories) == keys(store, alerts) == {"young"}
+    assert keys(store, story_matches) == {"young-0"}
+    assert keys(store, deliveries) == {"young-sent"}
+
+
+@pytest.mark.parametrize("state", ["pending", "sending", "retry"])
+def test_a_story_that_is_still_being_told_stays_whatever_its_age(store: Store, state: str) -> None:
+    put_story(store, "old", latest=NOW - 500 * DAY, states=["sent", state], matches=3)
+    run(retention(store, rows=10))
+    assert len(keys(store, story_matches)) == 3
+    assert keys(store, deliveries) == {"old-sent", f"old-{state}"}
+
+
+def test_old_notices_and_dead_letters_go(store: Store) -> None:
+    put(store, deliveries, delivery("told", alert_id="", state="sent", at=NOW - 91 * DAY))
+    put(store, deliveries, delivery("untold", alert_id="", state="retry", at=NOW - 91 * DAY))
+    letter = {"stream": "s", "group": "g", "position": "1", "payload": b"", "reason": ""}
+    put(store, dead_letters, *(letter | {"id": str(age), "at": NOW - age * DAY} for age in (89, 91)))
+    run(retention(store))
+    assert keys(store, deliveries) == {"untold"}
+    assert keys(store, dead_letters) == {"89"}
+
+
+def test_a_seen_id_goes_when_it_is_old_and_its_feed_has_listed_other_things_since(store: Store) -> None:
+    old, older = NOW - 400 * DAY, NOW - 500 * DAY
+    put_seen(store, "moving", {"gone": older, "gone too": old, "recent": NOW - 300 * DAY})
+    put_seen(store, "still", {"left it": older, "in it": old, "in it too": old})  # unchanged, or down, for 400 days
+    put_seen(store, "unlisted", {"nobody's": old}, listed=False)
+    put_seen(store, "unknown", {"nobody's either": old}, listed=None)
+    run(retention(store, rows=2))
+    assert keys(store, seen_items) == {"recent", "in it", "in it too"}
+
+
+def test_a_seen_id_outlives_its_article(store: Store) -> None:
+    put_articles(store, ["a"], seen=NOW - 100 * DAY)
+    put_seen(store, "f", {"a": NOW - 100 * DAY, "b": NOW})
+    run(retention(store))
+    assert keys(store, articles) == set()
+    assert keys(store, seen_items) == {"a", "b"}
+
+
+def test_the_walk_over_seen_ids_starts_again_with_the_next_sweep(store: Store) -> None:
+    put_seen(store, "f", {"in it": NOW - 400 * DAY})
+    sweeping = retention(store)
+    run(sweeping)
+    put_seen(store, "f", {"new": NOW})
+    run(sweeping)
+    assert keys(store, seen_items) == {"new"}
+
+
+def test_nothing_to_forget_is_one_step(store: Store) -> None:
+    assert run(retention(store)) == 1
+
+
+@settings(max_examples=10, deadline=None)
+@given(ages=st.lists(st.floats(0, 200), max_size=60), rows=st.integers(1, 20))
+def test_exactly_what_is_older_than_the_limit_goes_whatever_the_step(
+    tmp_path_factory: pytest.TempPathFactory, ages: list[float], rows: int
+) -> None:
+    store = open_store("sqlite:", tmp_path_factory.mktemp("retention"))
+    for number, age in enumerate(ages):
+        put_articles(store, [str(number)], seen=NOW - age * DAY)
+    run(retention(store, rows=rows))
+    kept = {str(number) for number, age in enumerate(ages) if not NOW - age * DAY < NOW - 90 * DAY}
+    assert keys(store, articles) == keys(store, scores) == kept
+    store.close()
+
+
+# -- by size
+
+
+def test_a_store_that_is_too_large_loses_its_oldest_articles_and_the_file_shrinks(store: Store) -> None:
+    for day in range(40):
+        put_articles(store, [f"{day}-{number}" for number in range(10)], seen=NOW - day * DAY, size=8000)
+    before = file_size(store)
+    run(retention(store, max_size=before // 2, rows=20))
+    assert file_size(store) <= before // 2
+    kept = {int(key.split("-")[0]) for key in keys(store, articles)}
+    assert kept == set(range(len(kept)))  # the newest days, without a gap
+    assert len(kept) > 10  # and not more than needed
+    run(retention(store, max_size=before // 2, rows=20))
+    assert len(keys(store, articles)) >= 10 * (len(kept) - 1)
+
+
+def test_a_limit_that_cannot_be_met_forgets_all_articles_and_ends(store: Store) -> None:
+    put_articles(store, ["a", "b"], seen=NOW)
+    put_story(store, "s", latest=NOW, states=["pending"])
+    run(retention(store, max_size=1))
+    assert keys(store, articles) == set()
+    assert keys(store, stories) == {"s"}
+
+
+# -- and nobody waits
+
+
+def test_a_write_during_a_big_sweep_waits_for_one_small_step_at_most(store: Store) -> None:
+    """Deleted in one go these rows would hold the writer for as long as the whole sweep takes."""
+    for batch in range(20):
+        put_articles(store, [f"{batch}-{number}" for number in range(300)], seen=NOW - 100 * DAY, size=3000)
+    sweeping = threading.Thread(target=retention(store).sweep, args=(At(NOW), threading.Event()))
+    waits = []
+    started = time.monotonic()
+    sweeping.start()
+    while sweeping.is_alive():
+        before = time.monotonic()
+        put(store, feeds, {"feed_id": "f", "listed": True, "next_due": before, "state": ""})
+        waits.append(time.monotonic() - before)
+    took = time.monotonic() - started
+    assert keys(store, articles) == set()
+    assert len(waits) > 30  # many got in between
+    assert sorted(waits)[len(waits) * 95 // 100] < took / 10
+    assert max(waits) < 0.5
+
+
+def test_a_sweep_ends_when_it_is_told_to(store: Store) -> None:
+    put_articles(store, [str(number) for number in range(50)], seen=NOW - 100 * DAY)
+    stop = threading.Event()
+    stop.set()
+    retention(store, rows=1).sweep(At(NOW), stop)
+    assert len(keys(store, articles)) == 50
+
+
+class At(SystemClock):
+    """Any day, with real seconds between two moments."""
+
+    def __init__(self, now: float) -> None:
+        self._now = now
+
+    def now(self) -> float:
+        return self._now

@@ -1,0 +1,221 @@
+"""wirewatch.toml: defaults, what is refused, and the sentence that says why."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from daemon.channel_settings import CHANNEL_TYPES, EmailChannel, SlackChannel, WebhookChannel
+from daemon.errors import ConfigError
+from daemon.settings import Settings, load_settings, parse_settings
+from daemon.units import format_duration, parse_duration, parse_size
+
+SHIPPED = Path(__file__).parents[2] / "config" / "wirewatch.toml"
+FILE = Path("/etc/wirewatch/wirewatch.toml")
+
+
+def parse(text: str) -> Settings:
+    return parse_settings(text, FILE)
+
+
+def refusal(text: str) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+def test_without_a_file_everything_has_its_default(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path / "wirewatch.toml")
+    assert settings.fetch.timeout == 30.0
+    assert settings.fetch.max_wire == 10_000_000
+    assert settings.channel["console"].type == "console"
+    assert settings.data.dir == tmp_path / "data"
+
+
+def test_the_shipped_file_says_exactly_the_defaults() -> None:
+    assert parse_settings(SHIPPED.read_text("utf-8"), FILE) == parse("")
+
+
+def test_the_shipped_file_mentions_every_key_of_every_section() -> None:
+    shown = tomllib.loads(SHIPPED.read_text("utf-8"))
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            assert set(shown[name]) == set(field.annotation.model_fields), f"[{name}]"
+
+
+def test_the_shipped_file_mentions_every_key_of_every_channel() -> None:
+    text = SHIPPED.read_text("utf-8")
+    for kind, model in CHANNEL_TYPES.items():
+        assert f'type = "{kind}"' in text
+        for key in model.model_fields:
+            assert re.search(rf"\b{key}\b", text), f"{kind}: {key}"
+
+
+def test_the_commented_examples_of_the_shipped_file_are_valid_when_uncommented() -> None:
+    _, examples = SHIPPED.read_text("utf-8").split('[channel.console]\ntype = "console"')
+    lines = [line.removeprefix("# ") for line in examples.splitlines() if line.startswith("# ")]
+    settings = parse("\n".join(lines))
+    assert isinstance(settings.channel["desk"], SlackChannel)
+    assert isinstance(settings.channel["incoming"], SlackChannel)
+    assert isinstance(settings.channel["mail"], EmailChannel)
+    assert isinstance(settings.channel["hook"], WebhookChannel)
+
+
+def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_name() -> None:
+    error = refusal('[data]\ndir = "x"\n\n[fetch]\nper_host = 2\ntimout = "30s"\n')
+    assert (error.line, error.key) == (6, "fetch.timout")
+    assert str(error) == f'{FILE}:6: fetch.timout: there is no such key, did you mean "timeout"?'
+
+
+def test_an_unknown_section_is_refused() -> None:
+    error = refusal('[fetsch]\ntimeout = "30s"\n')
+    assert (error.line, error.key) == (1, "fetsch")
+    assert 'did you mean "fetch"?' in str(error)
+
+
+def test_of_several_mistakes_the_first_in_the_file_is_told() -> None:
+    assert refusal('[web]\nlisten = "nowhere"\n[fetch]\nper_host = 0\n').line == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("[fetch]\ntimeout = 30\n", 2, "write a duration with its unit"),
+        ("[fetch]\ntimeout = 30.5\n", 2, "write a duration with its unit"),
+        ('[fetch]\ntimeout = "0s"\n', 2, "greater than 0"),
+        ('[fetch]\ntimeout = "half an hour"\n', 2, 'as in "15m"'),
+        ("[fetch]\nmax_wire = 10\n", 2, "write a size with its unit"),
+        ("[fetch]\nper_host = true\n", 2, "write a whole number"),
+        ('[fetch]\nallow_networks = ["10.0.0.0/8", "10.0.0.1/8"]\n', 2, "has host bits set"),
+        ('[fetch]\nmin_interval = "2d"\n', 1, "have to grow in this order"),
+        ('[web]\nlisten = "8470"\n', 2, "127.0.0.1:8470"),
+        ('[log]\nurl = "mysql:"\n', 2, 'only "sqlite:"'),
+        ("fetch = 3\n", 1, "write a table"),
+        ("[channel]\ndesk = 3\n", 2, "table"),
+        ('[channel."my desk"]\ntype = "console"\n', 1, "a channel's name"),
+        ('[channel.console]\ntype = "webhook"\nurl = "https://x.example"\n', 1, "belongs to the terminal"),
+        ('[channel.desk]\ntype = "slak"\n', 1, '"slack"'),
+        ("[channel.desk]\n", 1, '"slack"'),
+        ('[channel.desk]\ntype = "slack"\ntoken_env = "T"\n', 1, "set channel as well"),
+        ('[channel.desk]\ntype = "slack"\nchannel = "#a"\n', 1, "set token_env or token_file or"),
+        ('[channel.desk]\ntype = "slack"\nchannels = "#a"\ntoken_env = "T"\n', 3, 'did you mean "channel"?'),
+        ('[channel.mail]\ntype = "email"\nhost = "h"\nsender = "s"\n', 1, "this key is needed"),
+        ('[channel.mail]\ntype = "email"\nhost = "h"\nsender = "s"\nrecipients = []\n', 5, "at least 1 item"),
+        ('[channel.hook]\ntype = "webhook"\nurl = "ftp://x"\n', 1, "https://"),
+        ('[alerts]\noperator = "ops"\n', 2, "there is no [channel.ops]"),
+        ("[fetch\n", 1, "not valid TOML"),
+        ('a = 1\nb = "x\n', 2, "not valid TOML"),
+        ("x = [1,\n2", 2, "not valid TOML"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_line_and_what_to_write(text: str, line: int, words: str) -> None:
+    error = refusal(text)
+    assert words in str(error)
+    assert error.line == line
+    assert error.file == str(FILE)
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"), [("token", "slack"), ("webhook_url", "slack"), ("password", "email"), ("secret", "webhook")]
+)
+def test_a_secret_in_the_file_is_refused_and_not_repeated(key: str, kind: str) -> None:
+    error = refusal(f'[channel.desk]\ntype = "{kind}"\n{key} = "xoxb-very-secret"\n')
+    assert f"{key}_env" in str(error)
+    assert f"{key}_file" in str(error)
+    assert error.line == 3
+    assert "very-secret" not in str(error)
+    assert error.__cause__ is None
+
+
+def test_a_relative_secret_file_lies_beside_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "slack-token").write_text("xoxb-1\n")
+    text = '[channel.desk]\ntype = "slack"\ntoken_file = "slack-token"\nchannel = "#a"\n'
+    desk = parse_settings(text, tmp_path / "wirewatch.toml").channel["desk"]
+    assert isinstance(desk, SlackChannel)
+    assert desk.token.reveal() == "xoxb-1"
+    assert "xoxb" not in repr(desk)
+
+
+def test_a_secret_that_cannot_be_had_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    text = '[channel.desk]\ntype = "slack"\nchannel = "#a"\n'
+    absent = parse_settings(text + 'token_file = "gone"\n', tmp_path / "wirewatch.toml").channel["desk"]
+    unset = parse(text + 'token_env = "WIREWATCH_NEVER_SET"\n').channel["desk"]
+    assert isinstance(absent, SlackChannel)
+    assert isinstance(unset, SlackChannel)
+    with pytest.raises(ConfigError, match="gone"):
+        absent.token.reveal()
+    with pytest.raises(ConfigError, match="WIREWATCH_NEVER_SET"):
+        unset.token.reveal()
+
+
+def test_a_password_never_travels_in_the_clear() -> None:
+    mail = '[channel.mail]\ntype = "email"\nhost = "h"\nsender = "s"\nrecipients = ["r"]\n'
+    error = refusal(mail + 'security = "none"\nusername = "u"\npassword_env = "P"\n')
+    assert "in the clear" in str(error)
+
+
+def test_the_port_of_a_mail_server_follows_its_security() -> None:
+    for security, port in (("starttls", 587), ("tls", 465), ("none", 25)):
+        mail = f'type = "email"\nhost = "h"\nsender = "s"\nrecipients = ["r"]\nsecurity = "{security}"\n'
+        channel = parse(f"[channel.mail]\n{mail}").channel["mail"]
+        assert isinstance(channel, EmailChannel)
+        assert channel.smtp_port == port
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        parse("").fetch.timeout = 1.0
+
+
+def test_a_file_that_is_no_text_is_told_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "wirewatch.toml"
+    file.write_bytes(b"[fetch]\n# caf\xe9\n")
+    with pytest.raises(ConfigError, match="UTF-8") as caught:
+        load_settings(file)
+    assert caught.value.line == 2
+
+
+def test_a_mark_at_the_start_that_some_editors_write_is_no_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "wirewatch.toml"
+    file.write_bytes(b'\xef\xbb\xbf[fetch]\r\ntimeout = "5s"\r\n')
+    assert load_settings(file).fetch.timeout == 5.0
+
+
+def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "wirewatch.toml").mkdir()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_settings(tmp_path / "wirewatch.toml")
+
+
+words = st.sampled_from(
+    ["[fetch]", "[channel.a]", "[[fetch]]", "=", "timeout", "type", '"slack"', '"30s"', "[", "]", "{", "}", "1", "\n"]
+)
+almost_toml = st.lists(words | st.text(max_size=3), max_size=20).map(" ".join)
+
+
+@given(st.text(max_size=200) | almost_toml)
+def test_whatever_stands_in_the_file_there_are_settings_or_one_sentence(text: str) -> None:
+    try:
+        parse(text)
+    except ConfigError as error:
+        assert str(error).startswith(str(FILE))
+
+
+def test_nesting_without_end_is_refused() -> None:
+    assert "nested too deeply" in str(refusal("a = " + "[" * 100_000))
+
+
+@given(st.integers(1, 10**6), st.sampled_from(["s", "m", "h", "d", "w"]))
+def test_a_duration_reads_back(number: int, unit: str) -> None:
+    seconds = parse_duration(f"{number}{unit}")
+    assert parse_duration(format_duration(seconds)) == seconds
+
+
+def test_sizes_count_in_thousands_and_with_an_i_in_1024s() -> None:
+    assert parse_size("10MB") == 10_000_000
+    assert parse_size("1.5 GiB") == 1_610_612_736

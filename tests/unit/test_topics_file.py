@@ -1,0 +1,317 @@
+"""topics.toml: read with positions; edited without losing a byte that was not meant."""
+
+import multiprocessing
+import os
+import stat
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumers.model import Topic
+from daemon.entry_file import EntryFile
+from daemon.errors import ConfigError
+from daemon.toml_entries import add, change, remove
+from daemon.toml_file import edit
+from daemon.toml_scan import scan
+from daemon.topics_file import parse_topics, slug, topics_file
+
+SHIPPED = Path(__file__).parents[2] / "config" / "topics.toml"
+FILE = Path("topics.toml")
+CHANNELS = ("console", "desk")
+
+TWO = """\
+# What we watch for.
+
+# Syria desk
+[[topic]]
+id = "strikes"          # never change
+query = 'Russian airstrikes Syria'
+channels = [
+  "console",            # everybody
+  "desk",
+]
+# sensitivity comes later
+
+[[topic]]
+query = "Undersea cables"
+"""
+
+
+def parse(text: str) -> tuple[Topic, ...]:
+    return parse_topics(text, FILE, CHANNELS)
+
+
+def refusal(text: str) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    return caught.value
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> EntryFile[Topic]:
+    (tmp_path / "topics.toml").write_text(TWO)
+    return topics_file(tmp_path / "topics.toml", CHANNELS)
+
+
+def test_a_query_is_enough() -> None:
+    assert parse('[[topic]]\nquery = "  Undersea   cables "\n') == (Topic(id="undersea-cables", query="Undersea cables"),)
+
+
+def test_the_shipped_topics_are_valid() -> None:
+    topics = parse_topics(SHIPPED.read_text("utf-8"), SHIPPED, ["console"])
+    assert "Russian airstrikes Syria" in [topic.query for topic in topics]
+
+
+def test_an_empty_file_holds_no_topics() -> None:
+    assert parse("") == ()
+
+
+def test_a_query_without_latin_letters_gets_a_stable_id() -> None:
+    assert slug("Удары по Сирии") == slug("Удары по Сирии")
+    assert slug("Удары по Сирии").startswith("topic-")
+    assert slug("Élections à Genève!") == "elections-a-geneve"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "words"),
+    [
+        ('[[topic]]\nquery = "a"\n\n[[topic]]\nid = "b"\n', 4, "topic[2].query", "needed"),
+        ('[[topic]]\nquery = "a"\n[[topic]]\nqeury = "b"\n', 4, "topic[2].qeury", 'did you mean "query"?'),
+        ('[[topic]]\nquery = "a"\nchannels = ["dsk"]\n', 3, "topic[1].channels", 'did you mean "desk"?'),
+        ('[[topic]]\nquery = "a"\nchannels = []\n', 3, "topic[1].channels", "at least 1 item"),
+        ('[[topic]]\nquery = "a"\nchannels = "desk"\n', 3, "topic[1].channels", "write a list"),
+        ('[[topic]]\nquery = "a"\n[[topic]]\nquery = "A"\n', 3, "topic[2].id", "topic 1 has the id"),
+        ('[[topic]]\nid = "x"\nquery = "a"\n[[topic]]\nquery = "b"\nid = "x"\n', 6, "topic[2].id", "topic 1 has the id"),
+        ('[[topic]]\nid = "A b"\nquery = "a"\n', 2, "topic[1].id", "a-z, 0-9"),
+        ('[[topic]]\nquery = " "\n', 2, "topic[1].query", "plain words"),
+        ('[[topic]]\nquery = "a"\nkind = "evnt"\n', 3, "topic[1].kind", '"event" or "theme"'),
+        ('[[topic]]\nquery = "a"\nenabled = "yes"\n', 3, "topic[1].enabled", "true or false"),
+        ('[topic]\nquery = "a"\n', 1, "topic", "write a list"),
+        ('topic = [\n  { query = "a" },\n  { query = 3 },\n]\n', 3, "topic[2].query", "text in quotes"),
+        ('[[topics]]\nquery = "a"\n', 1, "topics", 'did you mean "topic"?'),
+    ],
+)
+def test_a_mistake_is_told_with_line_and_key(text: str, line: int, key: str, words: str) -> None:
+    error = refusal(text)
+    assert (error.line, error.key) == (line, key)
+    assert words in str(error)
+
+
+def test_adding_appends_and_leaves_the_rest_as_it_is(two: EntryFile[Topic]) -> None:
+    added = two.add({"id": "wildfires", "query": "wildfires \"Greece\"", "channels": ["console"]})
+    assert added == Topic(id="wildfires", query='wildfires "Greece"')
+    text = two.file.read_text()
+    assert text.startswith(TWO)
+    assert text.endswith('\n[[topic]]\nid = "wildfires"\nquery = "wildfires \\"Greece\\""\nchannels = ["console"]\n')
+
+
+def test_a_topic_that_is_there_already_is_not_added_again(two: EntryFile[Topic]) -> None:
+    with pytest.raises(ConfigError, match="topic 1 has the id"):
+        two.add({"id": "strikes", "query": "x"})
+    assert two.file.read_text() == TWO
+
+
+def test_changing_keeps_the_comments_inside_the_topic(two: EntryFile[Topic]) -> None:
+    changed = two.change("strikes", {"query": "airstrikes", "enabled": False})
+    assert (changed.query, changed.enabled) == ("airstrikes", False)
+    assert two.file.read_text() == TWO.replace("'Russian airstrikes Syria'", '"airstrikes"').replace(
+        "]\n# sens", "]\nenabled = false\n# sens"
+    )
+
+
+def test_new_words_do_not_change_an_id_that_was_made_from_the_old_ones(two: EntryFile[Topic]) -> None:
+    assert two.change("undersea-cables", {"query": "cables cut"}) == Topic(id="undersea-cables", query="cables cut")
+
+
+def test_a_value_of_none_goes_back_to_the_default(two: EntryFile[Topic]) -> None:
+    assert two.change("strikes", {"channels": None}).channels == ("console",)
+    assert "desk" not in two.file.read_text().partition("[[topic]]")[2]
+
+
+def test_removing_takes_the_comments_that_touch_the_topic(two: EntryFile[Topic]) -> None:
+    two.remove("strikes")
+    assert two.file.read_text() == '# What we watch for.\n\n[[topic]]\nquery = "Undersea cables"\n'
+
+
+def test_removing_the_last_one_leaves_the_others_byte_for_byte(two: EntryFile[Topic]) -> None:
+    two.remove("undersea-cables")
+    assert two.file.read_text() == TWO[: TWO.index("\n[[topic]]\nquery")]
+
+
+def test_removing_a_topic_that_is_not_there_says_which_one_may_be_meant(two: EntryFile[Topic]) -> None:
+    with pytest.raises(ConfigError, match='did you mean "strikes"'):
+        two.remove("strike")
+
+
+def test_topics_on_one_line_are_not_edited_but_refused(tmp_path: Path) -> None:
+    (tmp_path / "topics.toml").write_text('topic = [{ query = "a" }]\n')
+    with pytest.raises(ConfigError, match=r"\[\[topic\]\]"):
+        topics_file(tmp_path / "topics.toml", CHANNELS).remove("a")
+
+
+def test_a_broken_file_is_told_and_not_edited(tmp_path: Path) -> None:
+    (tmp_path / "topics.toml").write_text('[[topic]]\nquery = 3\n')
+    with pytest.raises(ConfigError, match=":2: "):
+        topics_file(tmp_path / "topics.toml", CHANNELS).add({"query": "x"})
+    assert (tmp_path / "topics.toml").read_text() == '[[topic]]\nquery = 3\n'
+
+
+def test_an_edit_keeps_mode_link_line_ends_and_byte_order_mark(tmp_path: Path) -> None:
+    real = tmp_path / "elsewhere.toml"
+    real.write_bytes(b'\xef\xbb\xbf# top\r\n[[topic]]\r\nquery = "a"\r\n')
+    real.chmod(0o640)
+    link = tmp_path / "topics.toml"
+    link.symlink_to(real)
+    file = topics_file(link, CHANNELS)
+    file.add({"id": "b", "query": "b"})
+    file.change("a", {"kind": "theme"})
+    assert link.is_symlink()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+    content = real.read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf# top\r\n[[topic]]\r\n")
+    assert b"\n" not in content.replace(b"\r\n", b"")
+    assert [topic.id for topic in file.load()] == ["a", "b"]
+
+
+def test_a_save_by_an_editor_in_the_middle_of_an_edit_is_not_lost(tmp_path: Path) -> None:
+    file = tmp_path / "topics.toml"
+    file.write_text('[[topic]]\nquery = "a"\n')
+    saves = iter(['[[topic]]\nquery = "saved meanwhile"\n'])
+
+    def add_one(text: str) -> str:
+        for saved in saves:
+            file.write_text(saved)
+        return add(text, "topic", {"query": "mine"})
+
+    edit(file, add_one, parse)
+    assert [topic.query for topic in parse(file.read_text())] == ["saved meanwhile", "mine"]
+
+
+def test_nothing_is_left_behind_by_an_edit_that_fails(two: EntryFile[Topic]) -> None:
+    with pytest.raises(ConfigError):
+        two.change("strikes", {"channels": ["nowhere"]})
+    assert {path.name for path in two.file.parent.iterdir()} == {"topics.toml", ".topics.toml.lock"}
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "gone" / "topics.toml"
+    with pytest.raises(ConfigError, match="cannot be written"):
+        topics_file(file, CHANNELS).add({"query": "x"})
+
+
+def _add_many(file: Path, worker: int) -> None:
+    for number in range(10):
+        topics_file(file, CHANNELS).add({"id": f"w{worker}-{number}", "query": f"topic {worker} {number}"})
+
+
+def test_editors_at_the_same_time_never_lose_each_others_change(two: EntryFile[Topic]) -> None:
+    spawn = multiprocessing.get_context("fork" if os.name == "posix" else "spawn")
+    workers = [spawn.Process(target=_add_many, args=(two.file, worker)) for worker in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0, 0, 0]
+    assert two.file.read_text().startswith(TWO)
+    assert len(two.load()) == 42
+
+
+# -- properties
+
+comments = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), max_size=12).map("# {}".format)
+values = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=12)
+blanks = st.sampled_from(["", "\n", "\n\n"])
+
+
+@st.composite
+def files(draw: st.DrawFn) -> tuple[str, list[str]]:
+    """A file and the lines of each entry in it, each entry between comments of its own."""
+    entries = []
+    for number in range(draw(st.integers(0, 4))):
+        lines = [f"{draw(comments)} above {number}\n[[topic]]", f'id = "t{number}"  {draw(comments)} id {number}']
+        lines.append(draw(st.sampled_from(['query = "q"', "'query' = '''\n[[topic]]\nq'''", 'query = """a"\\" # q"""'])))
+        lines.append(draw(st.sampled_from(['channels = [ # ]\n  "desk", # x\n]', 'kind = "theme"', f"{draw(comments)}"])))
+        entries.append("\n".join(lines) + f"\n{draw(comments)} below {number}\n")
+    head = f"{draw(comments)} head\n\n"
+    return head + "\n".join(entries), entries
+
+
+edits = st.lists(
+    st.tuples(st.sampled_from(["add", "change", "remove"]), st.integers(0, 5), values.filter(str.strip)), max_size=6
+)
+
+
+@settings(max_examples=60)
+@given(files(), edits)
+def test_any_sequence_of_edits_keeps_untouched_topics_and_comments_byte_for_byte(
+    file: tuple[str, list[str]], sequence: list[tuple[str, int, str]]
+) -> None:
+    text, entries = file
+    head = text[: text.index(" head\n") + 6]
+    untouched = {f"t{number}": entry for number, entry in enumerate(entries)}
+    for number, (verb, pick, query) in enumerate(sequence):
+        ids = [topic.id for topic in parse(text)]
+        expected = [topic for topic in parse(text)]
+        if verb == "add":
+            text = add(text, "topic", {"id": f"new{number}", "query": query})
+            assert parse(text)[:-1] == tuple(expected)
+            assert parse(text)[-1].query == " ".join(query.split())
+        elif ids:
+            index = pick % len(ids)
+            untouched.pop(ids[index], None)
+            if verb == "change":
+                text = change(text, "topic", index, {"query": query})
+                assert parse(text)[index].query == " ".join(query.split())
+            else:
+                text = remove(text, "topic", index)
+            kept = [topic for place, topic in enumerate(parse(text)) if verb == "remove" or place != index]
+            assert kept == expected[:index] + expected[index + 1 :]
+        assert text.startswith(head)
+        for entry in untouched.values():
+            assert entry in text
+
+
+scalars = st.sampled_from(["1", "-2.5e3", "true", '"a # ] }"', "'''x\n]'''", "1979-05-27 07:32:00", '"""\n"\\""""', "'\"'"])
+nested = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3).map(lambda items: "[ # c ]\n" + "".join(f"{i},\n" for i in items) + "]")
+    | st.lists(inner.filter(lambda text: "\n" not in text), max_size=3).map(
+        lambda items: "{" + ", ".join(f"k{n} = {item}" for n, item in enumerate(items)) + "}"
+    ),
+    max_leaves=8,
+)
+keys = st.sampled_from(["a", "b", '"c.d"', "'e f'", "g.h", '"\\u0041".i'])
+statements = st.one_of(
+    st.tuples(keys, nested).map(lambda pair: f"{pair[0]} = {pair[1]} # c"),
+    st.sampled_from(["[x]", "[[y]]", "[y.z]", "[[y.w]]", "# [[topic]]", "", "[ 'q r' . s ]"]),
+)
+
+
+def paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    inside: list[tuple[str | int, object]] = []
+    if isinstance(value, dict):
+        inside = list(value.items())
+    elif isinstance(value, list):
+        inside = list(enumerate(value))
+    return [path, *(found for key, item in inside for found in paths(item, (*path, key)))]
+
+
+@given(st.lists(statements, max_size=8).map("\n".join))
+def test_everything_that_is_in_a_file_has_a_place_and_nothing_else(text: str) -> None:
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return
+    found = scan(text)
+    assert set(found.offsets) == set(paths(document)) - {()}
+
+
+@given(st.text(max_size=200) | st.lists(statements, max_size=8).map("\n".join))
+def test_whatever_stands_in_the_file_there_are_topics_or_one_sentence(text: str) -> None:
+    try:
+        parse(text)
+    except ConfigError as error:
+        assert str(error).startswith("topics.toml")
