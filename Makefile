@@ -85,7 +85,7 @@ eval: $(TESTABLE)  ## quality of matching on the evaluation sets
 
 # -- keep it
 
-lock: ## write constraints.txt anew: the newest versions that pyproject.toml allows
+lock:  ## write constraints.txt anew: the newest versions that pyproject.toml allows
 	@rm -rf build/lock && $(MAKE) build/lock/.testable VENV=build/lock CONSTRAINTS=
 	@{ sed -n 1p constraints.txt; build/lock/bin/python -m pip freeze --all --exclude-editable --exclude pip; } > build/constraints.txt
 	@mv build/constraints.txt constraints.txt && rm -rf build/lock
@@ -99,8 +99,10 @@ clean:  ## remove .venv, caches and what was built; your data stays
 CONSTRAINTS ?= -c constraints.txt
 
 ifdef UV
+PIP_ITSELF = true
 PIP_INSTALL = $(UV) pip install --python $(VENV) $(CONSTRAINTS) $(if $(TORCH_BACKEND),--torch-backend=$(TORCH_BACKEND))
 else
+PIP_ITSELF = $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'  # knows --group
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off $(CONSTRAINTS)
 endif
 
@@ -114,12 +116,11 @@ $(BIN)/python:
 ifdef UV
 	@$(UV) venv --quiet --seed --python '>=3.11' $(VENV)
 else
-	@$(if $(TORCH_BACKEND),echo "TORCH_BACKEND needs uv: install uv, or leave it out" >&2; exit 2;) \
+	@$(if $(TORCH_BACKEND),echo "TORCH_BACKEND works with uv only: install uv or leave it out" >&2; exit 2;) \
 	for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
 	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	    echo "Making $(VENV) with $$($$python --version)"; \
-	    $$python -m venv $(VENV) && exec $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'; \
-	    rm -rf $(VENV); exit 1; \
+	    exec $$python -m venv $(VENV); \
 	  fi; \
 	done; \
 	echo "Wirewatch needs Python 3.11 or newer and none was found: install it, or name it with PYTHON=/path/to/python" >&2; \
@@ -128,6 +129,7 @@ endif
 
 $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Wirewatch and what it needs into $(VENV); the first time takes minutes, torch is most of it"
+	@$(PIP_ITSELF)
 	@$(call told,$(PIP_INSTALL) -e .)
 	@touch $@
 

@@ -54,9 +54,9 @@ class TopicIndex:
             np.ascontiguousarray(vectors, dtype=np.float32), float(np.nextafter(np.float32(floor), np.float32(-2)))
         )
         found = []
-        for start, end in pairwise(limits):
-            order = np.argsort(-cosines[start:end], kind="stable")
-            found.append(tuple(Hit(self._ids[places[start + n]], float(cosines[start + n])) for n in order))
+        for start, end in pairwise(limits.tolist()):
+            order = start + np.argsort(-cosines[start:end], kind="stable")
+            found.append(tuple(Hit(self._ids[places[n]], float(cosines[n])) for n in order))
         return found
 
 

@@ -14,6 +14,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ Verb = Callable[[dict[str, Any]], dict[str, Any]]
 _LONGEST_SOCKET = 100  # bytes; the kernel takes 108 on Linux and 104 on macOS, with the final zero
 _LONGEST_LINE = 1 << 20  # bytes of a request
 _LOOK = 0.3  # seconds; `owner` holds the lock for an instant, which is no reason to refuse to start
+_AT_ONCE = 4  # requests that are worked on
 _PATIENCE = 10.0  # seconds for a client to send its line
 
 
@@ -160,6 +162,8 @@ class ControlServer:
     def __init__(self, path: Path, verbs: Mapping[str, Verb]) -> None:
         self._path = path
         self._verbs = verbs
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "control")  # its own: the loop's default one may be all busy
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop``. The caller owns the directory, so a socket that is already there is a dead one's."""
@@ -168,12 +172,20 @@ class ControlServer:
         os.fchmod(listener.fileno(), 0o600)  # before bind: Linux gives the file this mode from its first moment
         listener.bind(str(self._path))
         self._path.chmod(0o600)
-        server = await asyncio.start_unix_server(self._serve, sock=listener, limit=_LONGEST_LINE)
+        server = await asyncio.start_unix_server(self._connected, sock=listener, limit=_LONGEST_LINE)
         try:
             await stop.wait()
         finally:
             server.close()
             self._path.unlink(missing_ok=True)
+            for task in self._serving:
+                task.cancel()
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A coroutine in this place would be wrapped by asyncio, which in 3.11 logs a traceback when it is cancelled.
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, TimeoutError):  # the client has gone away: nobody is left to tell
@@ -194,7 +206,7 @@ class ControlServer:
         if verb is None:
             return _refusal(Unusable(f'the running wirewatch does not know "{name}": restart it after an upgrade'))
         try:
-            return {"result": await asyncio.to_thread(verb, args)}
+            return {"result": await asyncio.get_running_loop().run_in_executor(self._threads, verb, args)}
         except WirewatchError as error:
             return _refusal(error)
 

@@ -37,3 +37,13 @@ class FeedState:
     moved_to: str = ""  # a permanent redirect's target, shown to the user
     title: str = ""
     backfilled: bool = False  # the first successful poll is behind us
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenItem:
+    """An item that was read before. Kept longer than its article, so that it is never news again."""
+
+    article_id: str
+    content_hash: str
+    revision: int
+    last_seen: float  # exact to a day: an item that stays in its feed is not written down at every poll

@@ -22,14 +22,17 @@ LEVELS: Mapping[Level, int] = {
 
 HIDDEN = "[hidden]"
 _SECRET_KEY = re.compile(r"(token|password|passwd|secret|authorization|api[_-]?key|cookie|credential)", re.IGNORECASE)
+# every repetition before a decision has a bound: without one, a long word costs the square of its length
 _SECRET_VALUES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"([a-z][a-z0-9+.-]*://)[^/\s@\"']+@", re.IGNORECASE), rf"\1{HIDDEN}@"),
+    (re.compile(r"([a-z][a-z0-9+.-]{0,20}://)[^/\s@\"']+@", re.IGNORECASE), rf"\1{HIDDEN}@"),
     (re.compile(r"\bx(?:ox[a-z]|app)-[\w-]+"), HIDDEN),  # Slack's tokens
     (re.compile(r"(hooks\.slack(?:-gov)?\.com/)[^\s\"'<>]+"), rf"\1{HIDDEN}"),  # the path is the secret
     (re.compile(r"\bwhsec_[\w+/=-]+"), HIDDEN),  # Standard Webhooks
-    (re.compile(r"\b((?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1{HIDDEN}"),
+    (re.compile(r"\b((?:bearer|basic)\s{1,9})[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1{HIDDEN}"),
     (
-        re.compile(r"([?&;](?:[\w.-]*(?:token|secret|password|api_?key|signature|auth)))=[^&#\s\"']+", re.IGNORECASE),
+        re.compile(
+            r"([?&;](?:[\w.-]{0,40}(?:token|secret|password|api_?key|signature|auth)))=[^&#\s\"']+", re.IGNORECASE
+        ),
         rf"\1={HIDDEN}",
     ),
 )

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -37,8 +37,8 @@ class Reloaded:
 class ConfigFiles:
     """Threads may share it; looks take turns.
 
-    ``publish`` puts topics in force, ``set_feeds`` and ``set_channels`` hand over what is listed now, ``report`` hears
-    of every look. The last good text of topics.toml and feeds.toml is kept in the folder ``kept``, so that a daemon
+    ``publish`` puts topics in force, ``set_feeds`` takes the feeds and the ids of those whose keys were edited,
+    ``set_channels`` all channels, ``report`` hears of every look. The last good text of topics.toml and feeds.toml is kept in the folder ``kept``, so that a daemon
     that starts beside a broken edit goes on with what was in force.
     """
 
@@ -49,7 +49,7 @@ class ConfigFiles:
         *,
         kept: Path,
         publish: Callable[[Sequence[Topic]], Publication],
-        set_feeds: Callable[[Sequence[Feed]], None],
+        set_feeds: Callable[[Sequence[Feed], Collection[str]], None],
         set_channels: Callable[[Mapping[str, ChannelSettings]], None],
         report: Callable[[Reloaded], None],
     ) -> None:
@@ -62,7 +62,7 @@ class ConfigFiles:
         self._report = report
         self._turn = threading.Lock()
         self._errors: dict[str, str] = {}
-        self._feeds: Sequence[Feed] | None = None
+        self._feeds: tuple[Feed, ...] | None = None
 
     @property
     def errors(self) -> Mapping[str, str]:
@@ -117,11 +117,12 @@ class ConfigFiles:
 
     def _apply_feeds(self, text: str) -> str:
         feeds = parse_feeds(text, self._folder / FEEDS)
-        before = None if self._feeds is None else {feed.id: feed for feed in self._feeds}
-        if before is None or tuple(before.values()) != feeds:
-            self._set_feeds(feeds)
+        before = {feed.id: feed for feed in self._feeds or ()}
+        after = {feed.id: feed for feed in feeds}
+        if feeds != self._feeds:
+            self._set_feeds(feeds, [key for key in after if key in before and before[key] != after[key]])
         self._feeds = feeds
-        return _difference(before or {}, {feed.id: feed for feed in feeds})
+        return _difference(before, after)
 
     def _apply_settings(self, file: Path) -> Reloaded:
         settings, before = load_settings(file), self._settings

@@ -39,8 +39,8 @@ def _network(value: str) -> str:
 
 
 def _sqlite(url: str) -> str:
-    if not url.startswith("sqlite:"):
-        raise ValueError('only "sqlite:" is known')
+    if url != "sqlite:":
+        raise ValueError('write "sqlite:", which keeps it in the data folder')
     return url
 
 
@@ -182,7 +182,7 @@ def _problem(settings: Settings) -> tuple[tuple[str, ...], str] | None:
     operator = settings.alerts.operator
     if operator not in settings.channel:
         return ("alerts", "operator"), (
-            f'there is no [channel.{operator}] in this file, {did_you_mean(operator, settings.channel)}'
+            f"there is no [channel.{operator}] in this file, {did_you_mean(operator, settings.channel)}"
         )
     return None
 

@@ -170,14 +170,10 @@ class Supervisor:
                 if stopping:
                     self._log.warning("the role failed while it stopped", role=name, why=why)
                     return None
-                trace = None if expected or error is None else error
-                self._log.log(
-                    30 if expected else 40,
-                    "the role failed",
-                    role=name,
-                    why=why,
-                    again_in=f"{after:.0f} s",
-                    exc_info=trace,
-                )
+                again = f"{after:.0f} s"
+                if expected:
+                    self._log.warning("the role failed", role=name, why=why, again_in=again)
+                else:
+                    self._log.error("the role failed", role=name, why=why, again_in=again, exc_info=error)
                 self._restarted(name)
                 return after

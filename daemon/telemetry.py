@@ -14,10 +14,11 @@ from prometheus_client.registry import Collector
 
 from consumers.model import AlertKind
 from daemon.errors import Unavailable
+from daemon.fetch.failure import FailureKind
 
-ReadOutcome = Literal["new", "revision", "unchanged", "backfill", "rejected"]
+ReadOutcome = Literal["new", "revision", "backfill", "unchanged", "duplicate", "empty", "over_limit"]
 MatchOutcome = Literal["matched", "near_miss", "no_match", "rejected"]
-PollOutcome = Literal["changed", "unchanged", "unreachable", "timeout", "refused", "http_error", "too_large", "no_feed"]
+PollOutcome = Literal["articles", "unchanged", "put_off", FailureKind]
 FeedHealth = Literal["healthy", "failing", "new"]
 DeliveryOutcome = Literal["sent", "retried", "dead", "in_doubt"]
 ChannelKind = Literal["console", "slack", "email", "webhook", "apprise"]
@@ -93,13 +94,18 @@ class Metrics:
             tally(
                 "articles_read",
                 "Items read from feeds: each ends in exactly one outcome. "
-                "new, revision and backfill go on to be matched; unchanged and rejected end here.",
+                "new, revision and backfill go on to be matched; the others end here.",
                 ["outcome"],
                 _rows(ReadOutcome),
             )
         )
         self.polls: Tally[PollOutcome] = Tally(
-            tally("polls", "Polls of feeds by how they ended.", ["outcome"], _rows(PollOutcome))
+            tally(
+                "polls",
+                "Polls of feeds by how they ended; put_off: the log or the store could not be reached.",
+                ["outcome"],
+                _rows(PollOutcome),
+            )
         )
         self.poll_lateness = timing(
             "poll_lateness_seconds", "How long after its due time a poll began.", buckets=_LATENESS

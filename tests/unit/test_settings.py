@@ -94,7 +94,7 @@ def test_of_several_mistakes_the_first_in_the_file_is_told() -> None:
         ('[fetch]\nallow_networks = ["10.0.0.0/8", "10.0.0.1/8"]\n', 2, "has host bits set"),
         ('[fetch]\nmin_interval = "2d"\n', 1, "have to grow in this order"),
         ('[web]\nlisten = "8470"\n', 2, "127.0.0.1:8470"),
-        ('[log]\nurl = "mysql:"\n', 2, 'only "sqlite:"'),
+        ('[log]\nurl = "mysql:"\n', 2, 'write "sqlite:"'),
         ("fetch = 3\n", 1, "write a table"),
         ("[channel]\ndesk = 3\n", 2, "table"),
         ('[channel."my desk"]\ntype = "console"\n', 1, "a channel's name"),

@@ -1,10 +1,12 @@
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from consumers.errors import Retry
 from daemon.errors import QuarantineLimitReached, Unavailable, Unusable
@@ -80,7 +82,13 @@ def fails_with(error: Exception) -> Callable[[], None]:
 
 
 @pytest.fixture
-def scene() -> Scene:
+def logged() -> Iterator[list[dict[str, Any]]]:
+    with capture_logs() as lines:
+        yield cast("list[dict[str, Any]]", lines)
+
+
+@pytest.fixture
+def scene(logged: list[dict[str, Any]]) -> Scene:
     return Scene()
 
 
@@ -196,7 +204,13 @@ def test_a_wait_never_shrinks_with_more_failures_and_has_a_limit(failures: int, 
     assert first <= backoff.wait(failures) <= backoff.wait(failures + 1) <= longest
 
 
-def test_only_what_nobody_expected_gets_a_traceback():
+def test_only_what_nobody_expected_gets_a_traceback(scene: Scene, logged: list[dict[str, Any]]):
+    bug = KeyError("x")
+    scene.run_thread(fails_with(Unavailable("the disk is full")), fails_with(bug))
+    assert [(line["log_level"], line.get("exc_info")) for line in logged] == [("warning", None), ("error", bug)]
+
+
+def test_a_verdict_follows_from_the_error_alone():
     assert judge(Unavailable("x"), 1, Backoff()) == Restart(1.0, "x", expected=True)
     assert judge(KeyError("x"), 1, Backoff()) == Restart(1.0, "KeyError: 'x'", expected=False)
     assert isinstance(judge(QuarantineLimitReached("x"), 1, Backoff()), StayDown)

@@ -1,8 +1,11 @@
 import re
+from typing import get_args
 
 from prometheus_client import generate_latest
 
 from daemon.errors import Unavailable
+from daemon.fetch.failure import FailureKind
+from daemon.fetch.items import Outcome
 from daemon.telemetry import Metrics, describe
 
 
@@ -32,15 +35,17 @@ def test_names_follow_the_conventions_of_prometheus():
 
 def test_every_outcome_is_exported_before_the_first_article():
     values = exported(new())
-    for outcome in ("new", "revision", "unchanged", "backfill", "rejected"):
+    for outcome in get_args(Outcome):
         assert values[f'wirewatch_articles_read_total{{outcome="{outcome}"}}'] == 0
+    for kind in get_args(FailureKind):
+        assert values[f'wirewatch_polls_total{{outcome="{kind}"}}'] == 0
     assert values['wirewatch_deliveries_total{channel_kind="slack",outcome="dead"}'] == 0
 
 
 def test_a_count_is_seen_under_its_outcome_and_in_the_total():
     metrics = new()
     metrics.articles_read.add("new", count=3)
-    metrics.articles_read.add("rejected")
+    metrics.articles_read.add("unchanged")
     assert exported(metrics)['wirewatch_articles_read_total{outcome="new"}'] == 3
     assert metrics.articles_read.total() == 4
 

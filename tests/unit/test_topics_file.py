@@ -57,7 +57,9 @@ def two(tmp_path: Path) -> EntryFile[Topic]:
 
 
 def test_a_query_is_enough() -> None:
-    assert parse('[[topic]]\nquery = "  Undersea   cables "\n') == (Topic(id="undersea-cables", query="Undersea cables"),)
+    assert parse('[[topic]]\nquery = "  Undersea   cables "\n') == (
+        Topic(id="undersea-cables", query="Undersea cables"),
+    )
 
 
 def test_the_shipped_topics_are_valid() -> None:
@@ -84,7 +86,12 @@ def test_a_query_without_latin_letters_gets_a_stable_id() -> None:
         ('[[topic]]\nquery = "a"\nchannels = []\n', 3, "topic[1].channels", "at least 1 item"),
         ('[[topic]]\nquery = "a"\nchannels = "desk"\n', 3, "topic[1].channels", "write a list"),
         ('[[topic]]\nquery = "a"\n[[topic]]\nquery = "A"\n', 3, "topic[2].id", "topic 1 has the id"),
-        ('[[topic]]\nid = "x"\nquery = "a"\n[[topic]]\nquery = "b"\nid = "x"\n', 6, "topic[2].id", "topic 1 has the id"),
+        (
+            '[[topic]]\nid = "x"\nquery = "a"\n[[topic]]\nquery = "b"\nid = "x"\n',
+            6,
+            "topic[2].id",
+            "topic 1 has the id",
+        ),
         ('[[topic]]\nid = "A b"\nquery = "a"\n', 2, "topic[1].id", "a-z, 0-9"),
         ('[[topic]]\nquery = " "\n', 2, "topic[1].query", "plain words"),
         ('[[topic]]\nquery = "a"\nkind = "evnt"\n', 3, "topic[1].kind", '"event" or "theme"'),
@@ -101,7 +108,7 @@ def test_a_mistake_is_told_with_line_and_key(text: str, line: int, key: str, wor
 
 
 def test_adding_appends_and_leaves_the_rest_as_it_is(two: EntryFile[Topic]) -> None:
-    added = two.add({"id": "wildfires", "query": "wildfires \"Greece\"", "channels": ["console"]})
+    added = two.add({"id": "wildfires", "query": 'wildfires "Greece"', "channels": ["console"]})
     assert added == Topic(id="wildfires", query='wildfires "Greece"')
     text = two.file.read_text()
     assert text.startswith(TWO)
@@ -153,10 +160,10 @@ def test_topics_on_one_line_are_not_edited_but_refused(tmp_path: Path) -> None:
 
 
 def test_a_broken_file_is_told_and_not_edited(tmp_path: Path) -> None:
-    (tmp_path / "topics.toml").write_text('[[topic]]\nquery = 3\n')
+    (tmp_path / "topics.toml").write_text("[[topic]]\nquery = 3\n")
     with pytest.raises(ConfigError, match=":2: "):
         topics_file(tmp_path / "topics.toml", CHANNELS).add({"query": "x"})
-    assert (tmp_path / "topics.toml").read_text() == '[[topic]]\nquery = 3\n'
+    assert (tmp_path / "topics.toml").read_text() == "[[topic]]\nquery = 3\n"
 
 
 def test_an_edit_keeps_mode_link_line_ends_and_byte_order_mark(tmp_path: Path) -> None:
@@ -232,8 +239,12 @@ def files(draw: st.DrawFn) -> tuple[str, list[str]]:
     entries = []
     for number in range(draw(st.integers(0, 4))):
         lines = [f"{draw(comments)} above {number}\n[[topic]]", f'id = "t{number}"  {draw(comments)} id {number}']
-        lines.append(draw(st.sampled_from(['query = "q"', "'query' = '''\n[[topic]]\nq'''", 'query = """a"\\" # q"""'])))
-        lines.append(draw(st.sampled_from(['channels = [ # ]\n  "desk", # x\n]', 'kind = "theme"', f"{draw(comments)}"])))
+        lines.append(
+            draw(st.sampled_from(['query = "q"', "'query' = '''\n[[topic]]\nq'''", 'query = """a"\\" # q"""']))
+        )
+        lines.append(
+            draw(st.sampled_from(['channels = [ # ]\n  "desk", # x\n]', 'kind = "theme"', f"{draw(comments)}"]))
+        )
         entries.append("\n".join(lines) + f"\n{draw(comments)} below {number}\n")
     head = f"{draw(comments)} head\n\n"
     return head + "\n".join(entries), entries
@@ -274,12 +285,16 @@ def test_any_sequence_of_edits_keeps_untouched_topics_and_comments_byte_for_byte
             assert entry in text
 
 
-scalars = st.sampled_from(["1", "-2.5e3", "true", '"a # ] }"', "'''x\n]'''", "1979-05-27 07:32:00", '"""\n"\\""""', "'\"'"])
+scalars = st.sampled_from(
+    ["1", "-2.5e3", "true", '"a # ] }"', "'''x\n]'''", "1979-05-27 07:32:00", '"""\n"\\""""', "'\"'"]
+)
 nested = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=3).map(lambda items: "[ # c ]\n" + "".join(f"{i},\n" for i in items) + "]")
-    | st.lists(inner.filter(lambda text: "\n" not in text), max_size=3).map(
-        lambda items: "{" + ", ".join(f"k{n} = {item}" for n, item in enumerate(items)) + "}"
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda items: "[ # c ]\n" + "".join(f"{i},\n" for i in items) + "]")
+        | st.lists(inner.filter(lambda text: "\n" not in text), max_size=3).map(
+            lambda items: "{" + ", ".join(f"k{n} = {item}" for n, item in enumerate(items)) + "}"
+        )
     ),
     max_leaves=8,
 )

@@ -1,0 +1,218 @@
+"""Channels with a vocabulary, a clock that is held, and alerts waiting in a real outbox."""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+
+from consumers.ids import alert_id, delivery_id
+from consumers.model import Article, Match, Message, Notice, Receipt, Report, Story, Topic
+from consumers.notify import Repeats
+from daemon.sender import Channel, Sender
+from daemon.store import Store
+from daemon.store.outbox import Outbox
+from daemon.store.tables import alerts, deliveries, stories, story_matches, topic_versions
+from daemon.store.upsert import insert_new, upsert
+from daemon.wire import to_json
+from tests.alert_samples import ALERT, NOON
+
+
+@dataclass
+class HeldClock:
+    """Stands still until it is told to go on."""
+
+    at: float = NOON
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def advance(self, seconds: float) -> None:
+        self.at += seconds
+
+
+@dataclass
+class FakeChannel:
+    """``answers`` are given in turn, then everything is accepted: an error to raise, "hang", or an error wrapped in
+    ``Lost``: the message arrives all the same."""
+
+    repeats: Repeats = "deduplicated"
+    gap: float = 0.0
+    answers: list[BaseException | str] = field(default_factory=list)
+    received: list[Message | Notice] = field(default_factory=list)
+    note: str = ""
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+    called: asyncio.Event = field(default_factory=asyncio.Event)
+    calls: int = 0
+
+    async def send(self, message: Message | Notice) -> Receipt:
+        self.calls += 1
+        self.called.set()
+        answer = self.answers.pop(0) if self.answers else None
+        if answer == "hang":
+            await self.release.wait()
+        elif isinstance(answer, Lost):
+            self.received.append(message)
+            raise answer.error
+        elif isinstance(answer, BaseException):
+            raise answer
+        self.received.append(message)
+        return Receipt(provider_id=f"id-{len(self.received)}", note=self.note)
+
+    @property
+    def ids(self) -> list[str]:
+        return [message.delivery_id for message in self.received]
+
+    @property
+    def titles(self) -> list[str]:
+        return [message.title for message in self.received if isinstance(message, Notice)]
+
+
+@dataclass
+class FindingChannel(FakeChannel):
+    """Can be asked what it has; ``find_answers`` are raised in turn first."""
+
+    repeats: Repeats = "marked"
+    find_answers: list[BaseException] = field(default_factory=list)
+    asked: list[tuple[str, float]] = field(default_factory=list)
+
+    async def find(self, delivery_id: str, since: float) -> Receipt | None:
+        self.asked.append((delivery_id, since))
+        if self.find_answers:
+            raise self.find_answers.pop(0)
+        return Receipt(provider_id="found") if delivery_id in self.ids else None
+
+
+@dataclass
+class Lost(Exception):  # noqa: N818 - a word of the fake's, not an error of ours
+    error: BaseException
+
+
+def put_alert(store: Store, number: int = 1, channels: Sequence[str] = ("desk",), due: float = NOON) -> list[str]:
+    """An alert as the alerter records it, with one delivery a channel. Returns the deliveries' ids."""
+    story = f"story-{number}"
+    alert = alert_id(ALERT.topic_id, story, "first", 1)
+    article = Article(id=f"article-{number}", feed_id="f", source="example.org", url=ALERT.url, seen=NOON)
+    match = Match(
+        id=f"match-{number}",
+        topic_id=ALERT.topic_id,
+        topic_version=1,
+        article=article,
+        score=0.61,
+        passage=ALERT.passage,
+        reasons=ALERT.reasons,
+    )
+    kept = Story(
+        id=story,
+        topic_id=ALERT.topic_id,
+        title=f"{ALERT.headline} ({number})",
+        started=NOON,
+        latest=NOON,
+        reports=ALERT.reports,
+    )
+    ids = [delivery_id(alert, channel) for channel in channels]
+    topic = Topic(id=ALERT.topic_id, query=ALERT.topic)
+    with store.write() as connection:
+        put_topic = {"topic_id": topic.id, "version": 1, "topic": to_json(topic).decode(), "at": NOON}
+        insert_new(topic_versions, [put_topic], connection=connection)
+        put_story(store, kept, connection)
+        row: dict[str, Any] = {"match_id": match.id, "story_id": story, "topic_id": topic.id, "article_id": article.id}
+        insert_new(story_matches, [{**row, "at": NOON, "match": to_json(match).decode()}], connection=connection)
+        row = {"id": alert, "topic_id": topic.id, "story_id": story, "kind": "first", "match_id": match.id}
+        insert_new(alerts, [{**row, "at": NOON, "channels": json.dumps(list(channels))}], connection=connection)
+        waiting = [
+            {
+                "id": id_,
+                "alert_id": alert,
+                "channel": channel,
+                "state": "pending",
+                "due": due,
+                "attempts": 0,
+                "in_doubt": False,
+                "provider_id": "",
+                "reason": "",
+                "notice": None,
+                "created": NOON + number / 1000,
+                "updated": NOON,
+            }
+            for id_, channel in zip(ids, channels, strict=True)
+        ]
+        insert_new(deliveries, waiting, connection=connection)
+    return ids
+
+
+def put_story(store: Store, story: Story, connection: Any) -> None:
+    row = {"id": story.id, "topic_id": story.topic_id, "latest": story.latest, "story": to_json(story).decode()}
+    upsert(stories, [row], connection=connection)
+
+
+def row_of(store: Store, delivery: str) -> Any:
+    with store.read() as connection:
+        return connection.execute(select(deliveries).where(deliveries.c.id == delivery)).one()
+
+
+def states(store: Store) -> dict[str, str]:
+    with store.read() as connection:
+        return {row.id: row.state for row in connection.execute(select(deliveries))}
+
+
+@dataclass
+class Sending:
+    """A sender over fakes, run until something is true."""
+
+    store: Store
+    channels: dict[str, FakeChannel]
+    clock: HeldClock = field(default_factory=HeldClock)
+    counted: list[tuple[str, str]] = field(default_factory=list)
+    reported: list[tuple[str, bool, str]] = field(default_factory=list)
+    hashes: dict[str, str] = field(default_factory=dict)
+    outbox: Outbox | None = None
+    give_up: float = 3 * 86400.0
+    drain: float = 5.0
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+    sender: Sender | None = None
+
+    def bound(self) -> list[Channel]:
+        return [Channel(name, "webhook", fake, self.hashes.get(name, "")) for name, fake in self.channels.items()]
+
+    async def __aenter__(self) -> "Sending":
+        self.sender = Sender(
+            outbox=self.outbox or Outbox(self.store),
+            channels=self.bound(),
+            clock=self.clock,
+            rng=random.Random(1),
+            count=lambda kind, outcome: self.counted.append((kind, outcome)),
+            report=lambda name, ready, why: self.reported.append((name, ready, why)),
+            poll=0.002,
+            give_up=self.give_up,
+            drain=self.drain,
+        )
+        self.task = asyncio.create_task(self.sender.run(self.stop))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.stop.set()
+        if self.task:
+            await self.task
+
+    async def until(self, true: Callable[[], bool], *, step: float = 0.0) -> None:
+        """Wait for it; the clock goes on by ``step`` seconds at every look."""
+        assert self.task
+        async with asyncio.timeout(20):
+            while not true():
+                if self.task.done():
+                    self.task.result()
+                self.clock.advance(step)
+                await asyncio.sleep(0.002)
+
+    async def looks(self, times: int = 5) -> None:
+        """Let the sender look into the outbox a few times, for what must not happen."""
+        for _ in range(times):
+            await asyncio.sleep(0.005)

@@ -1,0 +1,147 @@
+"""``wirewatch topics``, as it is typed."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from daemon.cli import app
+from daemon.clock import SystemClock
+from daemon.control import own
+from daemon.log.opening import open_log
+from daemon.publish import TopicPublisher
+from daemon.store.opening import open_store
+from daemon.store.topics import TopicVersions
+from daemon.topics_file import topics_file
+from daemon.watch import FolderWatch
+
+
+class Desk:
+    """A folder with two topics, and commands typed beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "topics.toml"
+        self.file.write_text('# ours\n\n[[topic]]\nid = "strikes" # for ever\nquery = "airstrikes Syria"\n')
+
+    def topics(self, *arguments: str, typed: str | None = None) -> Result:
+        return CliRunner().invoke(app, ["--config", str(self.folder), "topics", *arguments], input=typed)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_add_writes_the_topic_shows_it_and_says_when_it_takes_effect(desk: Desk) -> None:
+    result = desk.topics("add", "Undersea cables cut", "--kind", "event")
+    assert result.exit_code == 0, result.output
+    assert '[[topic]]\nid = "undersea-cables-cut"\nquery = "Undersea cables cut"\nkind = "event"' in result.stdout
+    assert "takes effect at the next start" in result.stdout
+    assert desk.file.read_text().endswith('query = "Undersea cables cut"\nkind = "event"\nchannels = ["console"]\n')
+    assert desk.file.read_text().startswith('# ours\n\n[[topic]]\nid = "strikes" # for ever\n')
+
+
+def test_add_makes_the_file_where_there_is_none(desk: Desk) -> None:
+    desk.file.unlink()
+    assert desk.topics("add", "cables").exit_code == 0
+    assert desk.file.read_text() == '[[topic]]\nid = "cables"\nquery = "cables"\nchannels = ["console"]\n'
+
+
+def test_a_channel_that_does_not_exist_is_one_sentence_without_a_traceback(desk: Desk) -> None:
+    before = desk.file.read_text()
+    result = desk.topics("add", "cables", "--channel", "desk")
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+    assert 'there is no channel "desk"' in result.stderr
+    assert desk.file.read_text() == before
+
+
+def test_edit_keeps_comments(desk: Desk) -> None:
+    result = desk.topics("edit", "strikes", "--query", "air raids", "--disable")
+    assert result.exit_code == 0, result.output
+    assert '"strikes" # for ever\nquery = "air raids"\nenabled = false\n' in desk.file.read_text()
+
+
+def test_edit_without_a_change_is_wrong_use(desk: Desk) -> None:
+    assert desk.topics("edit", "strikes").exit_code == 2
+
+
+def test_remove_asks_first(desk: Desk) -> None:
+    assert desk.topics("remove", "strikes", typed="n\n").exit_code == 1
+    assert "strikes" in desk.file.read_text()
+    assert desk.topics("remove", "strikes", typed="y\n").exit_code == 0
+    assert desk.file.read_text() == "# ours\n"
+
+
+def test_remove_with_yes_does_not_ask_and_an_unknown_one_is_told(desk: Desk) -> None:
+    assert 'did you mean "strikes"' in desk.topics("remove", "strike", "--yes").stderr
+    assert desk.topics("remove", "strikes", "--yes").exit_code == 0
+
+
+def test_list_in_a_table_and_as_json(desk: Desk) -> None:
+    assert "airstrikes Syria" in desk.topics("list").stdout
+    (row,) = json.loads(desk.topics("list", "--json").stdout)
+    assert (row["id"], row["channels"], row["enabled"], row["version"]) == ("strikes", ["console"], True, None)
+
+
+def test_an_empty_list_says_how_to_begin(desk: Desk) -> None:
+    desk.file.write_text("")
+    assert "wirewatch topics add" in desk.topics("list").stdout
+    assert json.loads(desk.topics("list", "--json").stdout) == []
+
+
+def test_a_terminal_cannot_be_steered_by_a_topic(desk: Desk) -> None:
+    desk.file.write_text('[[topic]]\nid = "x"\nquery = "a\\u001b[31m\\u202eb [bold]"\n')
+    for command in (["list"], ["show", "x"]):
+        shown = desk.topics(*command).stdout
+        assert "\x1b" not in shown
+        assert "\u202e" not in shown
+        assert "[bold]" in shown
+
+
+def test_show_says_that_a_topic_waits_for_the_daemon(desk: Desk) -> None:
+    assert "not in force yet" in desk.topics("show", "strikes").stdout
+    assert json.loads(desk.topics("show", "strikes", "--json").stdout)["versions"] == []
+
+
+@pytest.fixture
+def running(desk: Desk) -> Iterator[TopicVersions]:
+    """A daemon's part in an edit: follows the file, publishes, and works with what is published."""
+    data = desk.folder / "data"
+    with own(data, address="", clock=SystemClock()):
+        store = open_store("sqlite:", data)
+        log = open_log("sqlite:", data, quarantine=lambda letters: None, clock=SystemClock())
+        versions = TopicVersions(store)
+        publisher = TopicPublisher(log, versions, SystemClock())
+        working: dict[str, int | None] = {}
+
+        def follow(_: str) -> None:
+            publisher.publish(topics_file(desk.file, ["console"]).load())
+            now = {key: topic.version for key, topic in versions.in_force().items()}
+            versions.applied("match", {**dict.fromkeys(working), **now}, 0.0)
+            working.update(now)
+
+        follow("topics.toml")
+        stop = threading.Event()
+        watch = FolderWatch(desk.folder, ["topics.toml"], follow)
+        thread = threading.Thread(target=watch.run, args=(stop,))
+        thread.start()
+        yield versions
+        stop.set()
+        thread.join()
+        log.close()
+        store.close()
+
+
+def test_beside_a_daemon_every_edit_says_that_it_is_in_force(desk: Desk, running: TopicVersions) -> None:
+    assert "In force after" in desk.topics("add", "cables").stdout
+    assert "version 2." in desk.topics("edit", "cables", "--query", "cables cut").stdout
+    assert running.in_force()["cables"].query == "cables cut"
+    shown = desk.topics("show", "cables").stdout
+    assert "version 2 on match" in shown
+    assert "In force after" in desk.topics("remove", "cables", "--yes").stdout
+    assert "cables" not in running.in_force()

@@ -1,0 +1,143 @@
+"""The outbox: states, order, and the message as its story stands when it is sent."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete
+
+from consumers.errors import Reject
+from consumers.model import Message, Report, Story
+from daemon.store import Store
+from daemon.store.opening import open_store
+from daemon.store.outbox import Delivery, Disabled, Outbox, Tell
+from daemon.store.tables import stories
+from tests.alert_samples import ALERT, NOON, NOTICE
+from tests.fake_channels import put_alert, put_story, row_of, states
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store("sqlite:", tmp_path)
+    yield store
+    store.close()
+
+
+def claimed(outbox: Outbox, channel: str = "desk", now: float = NOON + 1) -> Delivery:
+    delivery = outbox.claim(now, channel)
+    assert delivery is not None
+    return delivery
+
+
+def test_a_claim_is_on_disk_before_anything_is_sent(store: Store) -> None:
+    (id_,) = put_alert(store)
+    assert claimed(Outbox(store)).id == id_
+    row = row_of(store, id_)
+    assert (row.state, row.attempts, row.updated) == ("sending", 1, NOON + 1)
+
+
+def test_a_claimed_delivery_is_not_claimed_twice(store: Store) -> None:
+    put_alert(store)
+    outbox = Outbox(store)
+    claimed(outbox)
+    assert outbox.claim(NOON + 1, "desk") is None
+
+
+def test_nothing_goes_out_before_it_is_due(store: Store) -> None:
+    put_alert(store, due=NOON + 5)
+    outbox = Outbox(store)
+    assert outbox.claim(NOON + 4, "desk") is None
+    assert outbox.due_channels(NOON + 4) == frozenset()
+    assert outbox.next_due() == NOON + 5
+    assert outbox.due_channels(NOON + 5) == {"desk"}
+
+
+def test_a_channel_sends_in_the_order_in_which_alerts_were_raised(store: Store) -> None:
+    ids = [put_alert(store, number)[0] for number in (3, 1, 2)]
+    outbox = Outbox(store)
+    assert [claimed(outbox).id for _ in range(3)] == [ids[1], ids[2], ids[0]]
+
+
+def test_what_was_on_the_wire_in_a_crash_is_in_doubt_since_it_left(store: Store) -> None:
+    (id_,) = put_alert(store)
+    outbox = Outbox(store)
+    claimed(outbox, now=NOON + 1)
+    assert outbox.recover(NOON + 50) == 1
+    again = claimed(outbox, now=NOON + 60)
+    assert (again.id, again.in_doubt, again.since, again.attempts) == (id_, True, NOON + 1, 2)
+    outbox.absent(id_, NOON + 61)
+    assert not row_of(store, id_).in_doubt
+    assert row_of(store, id_).updated == NOON + 61
+
+
+def test_what_was_sent_stays_sent_through_a_recovery(store: Store) -> None:
+    (id_,) = put_alert(store)
+    outbox = Outbox(store)
+    outbox.sent(claimed(outbox).id, "ts", NOON + 2)
+    assert outbox.recover(NOON + 3) == 0
+    assert row_of(store, id_).provider_id == "ts"
+    assert states(store) == {id_: "sent"}
+
+
+def test_the_message_is_composed_from_the_story_as_it_stands_when_it_is_sent(store: Store) -> None:
+    put_alert(store)
+    outbox = Outbox(store, page="http://127.0.0.1:8470")
+    delivery = claimed(outbox)
+    later = Report(source="site-four.example", url="https://site-four.example/", title="Also", at=NOON + 9)
+    with store.write() as connection:
+        story = Story(
+            id="story-1",
+            topic_id=ALERT.topic_id,
+            title="A better headline",
+            started=NOON,
+            latest=NOON,
+            reports=(*ALERT.reports, later),
+        )
+        put_story(store, story, connection)
+    message = outbox.compose(delivery)
+    assert isinstance(message, Message)
+    assert message == replace(
+        ALERT,
+        delivery_id=delivery.id,
+        alert_id=delivery.alert_id,
+        story_id="story-1",
+        headline="A better headline",
+        reports=(*ALERT.reports, later),
+        independent=3,
+        page=f"http://127.0.0.1:8470/alerts/{delivery.alert_id}",
+    )
+
+
+def test_a_message_whose_story_is_gone_is_rejected_with_the_reason(store: Store) -> None:
+    put_alert(store)
+    outbox = Outbox(store)
+    delivery = claimed(outbox)
+    with store.write() as connection:
+        connection.execute(delete(stories))
+    with pytest.raises(Reject, match="no longer kept"):
+        outbox.compose(delivery)
+
+
+def test_a_notice_is_queued_once_however_often_it_is_told(store: Store) -> None:
+    outbox = Outbox(store)
+    for _ in range(2):
+        outbox.notify(Tell("console", NOTICE), NOON)
+    assert outbox.compose(claimed(outbox, "console")) == NOTICE
+    assert outbox.claim(NOON + 1, "console") is None
+
+
+def test_a_refusal_keeps_the_alerts_and_moves_the_notices(store: Store) -> None:
+    ids = [put_alert(store, number)[0] for number in (1, 2)]
+    outbox = Outbox(store)
+    outbox.notify(Tell("desk", NOTICE), NOON)
+    refusal = Disabled(reason="is_archived", at=NOON, settings_hash="h")
+    tell = Tell("console", replace(NOTICE, delivery_id="other"))
+    outbox.refuse(claimed(outbox, now=NOON + 1), refusal, NOON + 1, tell=tell)
+    assert outbox.disabled() == {"desk": refusal}
+    queues = outbox.queues()
+    assert queues["desk"].waiting == len(ids)
+    assert queues["desk"].oldest == NOON + 1 / 1000
+    assert queues["console"].waiting == 2
+    outbox.enable("desk", NOON + 9)
+    assert outbox.disabled() == {}

@@ -1,0 +1,331 @@
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.model import Passage, Report
+from daemon.errors import Unavailable, Unusable
+from daemon.feeds import Feed, FeedState
+from daemon.health import Health
+from daemon.status import Running, Status, report
+from daemon.store import Store
+from daemon.store.opening import open_store
+from daemon.telemetry import Metrics
+from daemon.web.app import is_local, make_app
+from daemon.web.server import address, bind, serve
+from daemon.web.views import Views, segments, web_link
+from tests.kept_rows import NOW, HeldClock, KeptRows
+
+REPORT = Report(source="example.org", url="https://example.org/1", title="Warplanes strike", at=NOW - 900)
+COPY = Report(source="two.example", url="https://two.example/1", title="Same", at=NOW - 300, copy_of="example.org")
+PASSAGE = Passage(text="Aircraft carried out strikes in Homs.", number=2, of=9, marks=((0, 8), (21, 28)))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store("sqlite:", tmp_path)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def rows(store: Store) -> KeptRows:
+    return KeptRows(store)
+
+
+@pytest.fixture
+def health() -> Health:
+    health = Health(HeldClock())
+    health.set("fetch", True)
+    return health
+
+
+class Site:
+    """The page, served, and somebody who asks for it."""
+
+    def __init__(self, base: str, session: aiohttp.ClientSession) -> None:
+        self.base = base
+        self.session = session
+
+    async def get(self, path: str, *, host: str = "") -> tuple[int, str, dict[str, str]]:
+        headers = {"Host": host} if host else {}
+        async with self.session.get(self.base + path, headers=headers) as answer:
+            return answer.status, await answer.text(), dict(answer.headers)
+
+    async def json(self, path: str) -> Any:
+        return json.loads((await self.get(path))[1])
+
+    async def page(self, path: str = "/") -> str:
+        status, text, _ = await self.get(path)
+        assert status == 200, text
+        return text
+
+
+@pytest.fixture
+async def site(store: Store, health: Health, tmp_path: Path) -> AsyncIterator[Site]:
+    clock = HeldClock()
+
+    def status() -> Status:
+        running = Running(pid=1, since=NOW - 60, version="0.1.0")
+        return report(store, now=clock.now(), data_dir=tmp_path, running=running)
+
+    views = Views(
+        store,
+        clock=clock,
+        status=status,
+        feeds=lambda: {"f": Feed(id="f", url="https://example.org/rss", name="Example")},
+        channels={"console": "console", "desk": "slack"},
+    )
+    app = make_app(health, Metrics(version="0.1.0", python="3").registry, views)
+    bound, stop = bind("127.0.0.1:0"), asyncio.Event()
+    serving = asyncio.create_task(serve(app, bound, stop))
+    async with aiohttp.ClientSession() as session:
+        yield Site(f"http://{address(bound)}", session)
+    stop.set()
+    await asyncio.wait_for(serving, 10)
+
+
+async def test_healthz_names_a_role_that_hangs(site: Site, health: Health):
+    assert (await site.get("/healthz"))[0] == 200
+    health._beats["match"] = -1e9
+    status, body, _ = await site.get("/healthz")
+    assert status == 503
+    assert json.loads(body)["silent"][0]["part"] == "match"
+
+
+async def test_readyz_names_the_part_that_is_not_ready_and_why(site: Site, health: Health):
+    assert await site.json("/readyz") == {"ready": True, "not_ready": [], "parts": {"fetch": True}}
+    why = "config/topics.toml:3: query: say in plain words what to watch for"
+    health.set("topics-file", False, why)
+    status, body, _ = await site.get("/readyz")
+    assert status == 503
+    assert json.loads(body)["not_ready"] == [{"part": "topics-file", "why": why, "since": NOW}]
+
+
+async def test_a_broken_file_is_a_banner_with_its_line(site: Site, health: Health):
+    health.set("topics-file", False, "config/topics.toml:3: query: say in plain words")
+    page = await site.page()
+    assert "config/topics.toml:3: query: say in plain words" in page
+    assert "last good version stays in force" in page
+
+
+async def test_metrics_are_there_for_prometheus(site: Site):
+    status, body, headers = await site.get("/metrics")
+    assert status == 200
+    assert headers["Content-Type"].startswith("text/plain")
+    assert "wirewatch_articles_read_total" in body
+
+
+async def test_an_alert_stands_on_the_page_with_all_that_an_alert_says(site: Site, rows: KeptRows):
+    topic = rows.topic("Russian airstrikes Syria")
+    rows.alert(topic, "Warplanes strike near Homs", passage=PASSAGE, reports=[REPORT, COPY], reasons=["words Homs"])
+    page = await site.page()
+    for text in (
+        "Russian airstrikes Syria",
+        "first report",
+        "Warplanes strike near Homs",
+        "<mark>Aircraft</mark> carried out <mark>strikes</mark> in Homs.",
+        'href="https://example.org/1"',
+        "copy of example.org",
+        "2 reports, 1 independent source",
+        "words Homs",
+        "console: sent",
+    ):
+        assert text in page
+
+
+async def test_an_alert_has_a_page_with_its_deliveries(site: Site, rows: KeptRows):
+    deliveries = [("desk", "dead", "Slack says channel_not_found"), ("console", "sent", "")]
+    alert = rows.alert(rows.topic("T"), "Headline", passage=PASSAGE, reports=[REPORT], deliveries=deliveries)
+    page = await site.page(f"/alerts/{alert}")
+    assert "Slack says channel_not_found" in page
+    assert "desk: given up" in page
+    assert "console: accepted" in page
+
+
+async def test_an_alert_that_is_not_there_is_not_found(site: Site):
+    assert (await site.get("/alerts/nope"))[0] == 404
+    assert (await site.get("/api/alerts/nope"))[0] == 404
+
+
+async def test_an_alert_whose_story_was_pruned_is_still_shown(site: Site, rows: KeptRows, store: Store):
+    from sqlalchemy import delete
+
+    from daemon.store import tables
+
+    alert = rows.alert(rows.topic("T"), "Headline", passage=PASSAGE, reports=[REPORT])
+    with store.write() as connection:
+        connection.execute(delete(tables.stories))
+        connection.execute(delete(tables.story_matches))
+    assert "(no headline)" in await site.page()
+    assert "none is kept any more" in await site.page(f"/alerts/{alert}")
+
+
+async def test_the_page_of_one_topic_shows_its_alerts_only(site: Site, rows: KeptRows):
+    rows.alert(rows.topic("First topic"), "Mine", passage=PASSAGE, reports=[REPORT])
+    rows.alert(rows.topic("Second topic"), "Theirs", passage=PASSAGE, reports=[REPORT])
+    page = await site.page("/?topic=first-topic")
+    assert "Mine" in page
+    assert "Theirs" not in page
+
+
+async def test_the_api_pages_through_alerts_newest_first(site: Site, rows: KeptRows):
+    topic = rows.topic("T")
+    for age in (30, 20, 10):
+        rows.alert(topic, f"{age} s ago", passage=PASSAGE, reports=[REPORT], at=NOW - age)
+    first = await site.json("/api/alerts?limit=2")
+    assert [alert["headline"] for alert in first] == ["10 s ago", "20 s ago"]
+    rest = await site.json(f"/api/alerts?before={first[-1]['at']}")
+    assert [alert["headline"] for alert in rest] == ["30 s ago"]
+    assert (await site.get("/api/alerts?limit=100000"))[0] == 422
+
+
+async def test_a_topic_says_which_version_is_in_force(site: Site, rows: KeptRows):
+    rows.topic("Applied")
+    rows.topic("Just edited", version=3, applied=2)
+    rows.topic("Paused", enabled=False, applied=None)
+    topics = {topic["query"]: topic for topic in await site.json("/api/topics")}
+    assert (topics["Just edited"]["version"], topics["Just edited"]["applied"]) == (3, 2)
+    page = await site.page()
+    assert "version 1 in force" in page
+    assert "version 3 not applied yet" in page
+
+
+async def test_feeds_that_fail_stand_first_with_their_error(site: Site, rows: KeptRows):
+    rows.feed(FeedState(feed_id="a", title="A fine one", polled=NOW - 5, next_due=NOW + 60))
+    rows.feed(FeedState(feed_id="f", polled=NOW - 5, next_due=NOW + 60, error="HTTP 503 from the server"))
+    rows.feed(FeedState(feed_id="gone", title="Not listed"), listed=False)
+    feeds = await site.json("/api/feeds")
+    assert [(feed["name"], feed["condition"]) for feed in feeds] == [("Example", "failing"), ("A fine one", "healthy")]
+    assert "HTTP 503 from the server" in await site.page()
+
+
+async def test_a_disabled_channel_is_shown_with_its_reason(site: Site, rows: KeptRows):
+    rows.disabled_channel("desk", "Slack says account_inactive")
+    channels = {channel["name"]: channel for channel in await site.json("/api/channels")}
+    assert channels["desk"]["disabled"]
+    assert "Slack says account_inactive" in await site.page()
+
+
+async def test_dead_letters_are_counted_on_the_page(site: Site, rows: KeptRows):
+    rows.dead_letter("cannot be decoded")
+    assert "1 record was set aside." in await site.page()
+
+
+async def test_an_empty_page_says_what_to_do_next(site: Site, rows: KeptRows):
+    assert "wirewatch feeds add" in await site.page()
+    rows.feed(FeedState(feed_id="f", polled=NOW, next_due=NOW))
+    assert "wirewatch topics add" in await site.page()
+    rows.topic("T")
+    assert "1 feed is read for 1 topic." in await site.page()
+
+
+async def test_hostile_text_is_text(site: Site, rows: KeptRows):
+    evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+    report = Report(source=evil, url="javascript:alert(1)", title=evil, at=NOW)
+    passage = Passage(text=evil, number=1, of=1, marks=((0, 8),))
+    alert = rows.alert(
+        rows.topic(evil), evil, url="javascript:alert(1)", passage=passage, reports=[report], reasons=[evil]
+    )
+    for path in ("/", f"/alerts/{alert}"):
+        page = await site.page(path)
+        assert "<script>alert" not in page
+        assert "<img" not in page
+        assert "javascript:" not in page
+
+
+async def test_nothing_on_the_page_comes_from_elsewhere(site: Site):
+    _, page, headers = await site.get("/")
+    assert "default-src 'self'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "Access-Control-Allow-Origin" not in headers
+    assert "http://" not in page
+    assert "https://" not in page.replace("https://example.org/rss.xml", "")
+    assert "<style" not in page
+    assert "style=" not in page
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8470", "127.0.0.1.evil.example", "10.0.0.1", "localhost.x"]
+)
+async def test_a_name_that_was_pointed_at_loopback_gets_nothing(site: Site, host: str):
+    for path in ("/", "/api/alerts", "/metrics", "/static/wirewatch.css"):
+        assert (await site.get(path, host=host))[0] == 421
+
+
+def test_loopback_has_many_names():
+    for host in ("localhost", "localhost:8470", "127.0.0.1:8470", "127.0.0.2", "[::1]:8470", "[::1]", "LOCALHOST:1"):
+        assert is_local(host)
+    for host in ("", ":8470", "example.org", "[::2]:8470", "0.0.0.0:8470", "localhost:8470@evil.example"):
+        assert not is_local(host)
+
+
+@given(st.text(max_size=60))
+def test_any_host_header_is_judged(host: str):
+    assert is_local(host) in (True, False)
+
+
+async def test_a_store_that_cannot_be_read_is_said_and_not_a_crash(tmp_path: Path, health: Health):
+    class Away(Store):
+        def read(self) -> Any:
+            raise Unavailable("the store cannot be read: disk I/O error")
+
+    away = Away.__new__(Away)
+    views = Views(away, clock=HeldClock(), status=lambda: report(away, now=NOW, data_dir=tmp_path, running=None),
+                  feeds=dict, channels={})  # fmt: skip
+    bound, stop = bind("127.0.0.1:0"), asyncio.Event()
+    app = make_app(health, Metrics(version="0", python="3").registry, views)
+    serving = asyncio.create_task(serve(app, bound, stop))
+    async with aiohttp.ClientSession() as session:
+        status, body, _ = await Site(f"http://{address(bound)}", session).get("/")
+    stop.set()
+    await serving
+    assert status == 503
+    assert "disk I/O error" in body
+
+
+def test_a_port_in_use_is_a_sentence_that_names_the_setting():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        listen = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(Unusable, match=r"\[web\] listen .*another program uses this port"):
+            bind(listen)
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:8470", "10.1.2.3:80", "[::]:8470", "news.example.org:80"])
+def test_the_page_is_not_shown_to_the_network(listen: str):
+    with pytest.raises(Unusable, match=r"has no login"):
+        bind(listen)
+
+
+async def test_the_server_stops_at_once_with_idle_connections_open(site: Site, store: Store, health: Health):
+    bound, stop = bind("127.0.0.1:0"), asyncio.Event()
+    views = Views(store, clock=HeldClock(), status=lambda: Status(at=NOW, kept=None), feeds=dict, channels={})  # type: ignore[arg-type]
+    serving = asyncio.create_task(
+        serve(make_app(health, Metrics(version="0", python="3").registry, views), bound, stop)
+    )
+    reader, writer = await asyncio.open_connection(*bound.getsockname()[:2])
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await reader.readline()
+    stop.set()
+    await asyncio.wait_for(serving, 5)
+    writer.close()
+
+
+@given(st.text(max_size=50), st.lists(st.tuples(st.integers(-5, 60), st.integers(-5, 60)), max_size=6))
+def test_marks_never_lose_or_double_a_character(text: str, marks: list[tuple[int, int]]):
+    assert "".join(piece for piece, _ in segments(text, marks)) == text
+
+
+@given(st.text(max_size=40))
+def test_only_web_addresses_become_links(text: str):
+    assert web_link(text) == "" or text.startswith(("http://", "https://"))
+    assert web_link("java" + "script:" + text) == ""
