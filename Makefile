@@ -109,7 +109,10 @@ endif
 # pip's own output is some four hundred lines, and silence for minutes looks like a hang: the large downloads are told
 define told
 set -o pipefail; $(1) | while read -r verb what size; do \
-  case "$$verb $$size" in "Downloading "*[MG]B")") echo "  $$what $$size";; esac; done
+  case "$$verb $$what $$size" in \
+    "Downloading "*[MG]B")") echo "  $${what%%-*} $$size";; \
+    "Installing collected "*) echo "  unpacking";; \
+  esac; done
 endef
 
 $(BIN)/python:

@@ -1,8 +1,8 @@
 """Matches into stories: which articles of one topic report the same event. One pass, in the order of arrival.
 
 How alike two articles are is a sum over three kinds of evidence: the cosine of their whole-article vectors, and the
-overlap of their words and of their titles' words, both weighted by rarity *within the topic* (every article about Syria
-says "Syria"). How well an article fits a story is the mean over the three members most alike, less a decay with the
+overlap of their words and of their titles' words, each word weighing its rarity *within the topic* (every article about
+Syria says "Syria"). How well an article fits a story is the mean over the members most alike, less a decay with the
 time between them, less a share of how well it fits the runners-up: an article that resembles every story a little
 belongs to none. The constants were measured with benchmarks/grouping.py.
 """
@@ -16,9 +16,10 @@ from sys import intern
 import numpy as np
 from numpy.typing import NDArray
 
-from consumers.copies import Shingles, is_copy, paragraphs, shingles, words_of
+from consumers.copies import Shingles, is_copy, paragraphs, shingles
 from consumers.ids import story_id
 from consumers.model import Article, Match, Report, Story
+from consumers.words import query_words
 
 DAY = 86_400.0
 
@@ -27,51 +28,43 @@ DAY = 86_400.0
 class StoryRule:
     """The constants of grouping, and how much is kept in memory."""
 
-    vector: float = 0.50
+    vector: float = 0.60
     words: float = 0.30
-    title: float = 0.20
-    nearest: int = 3  # members of a story that an article is compared with
+    title: float = 0.10
+    nearest: int = 2  # members of a story that an article is compared with
     background: float = 0.4
     runners_up: int = 5
-    usual: float = 0.15  # stands in for a runner-up where there is none yet
-    decay: float = 0.20
+    usual: float = 0.26  # a runner-up's fit, where there are not yet as many
+    decay: float = 0.10
     decay_days: float = 0.7
-    most_decay: float = 0.33
-    line: float = 0.24
+    most_decay: float = 0.10
+    line: float = 0.35
     window: float = 7 * DAY  # without a new report a story is forgotten
     members: int = 12  # of a story that are compared with, the newest; about 5 kB each
     per_topic: int = 1_000  # members of a topic; the stories that were quiet longest go first
     reports: int = 200  # listed in a story
+    known: int = 250_000  # ids of matches, so that an article edited after its story is forgotten is not news
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
-    """A match and the story it found, at ``at``."""
+    """A match and the story it belongs to, since ``at``.
+
+    ``founded``: it began the story. ``again``: a newer revision of a match that the story already had.
+    """
 
     match: Match
     story_id: str
     at: float
+    founded: bool = False
+    again: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """What one match changed: the story as it now stands."""
-
-    story: Story
-    joined: Joined
-    founded: bool  # the match began the story
-    again: bool  # a newer revision of a match that the story already had: not a report more
-
-
-STOPWORDS = frozenset(
-    "a about after all also an and any are as at be been before but by can could did do for from had has have he her "
-    "his how i if in into is it its just like more most new no not now of on one or other our out over said say says "
-    "she so some such than that the their them then there these they this those to told two up was we were what when "
-    "where which while who why will with would year years you your".split()
-)
-COMPARED_WORDS = 250
-TOP_ROWS = 48  # the members most alike by vector: the stories they belong to are compared in full
-UNSEEN = 10  # articles that the rarity of words is smoothed with while a topic is young
+COMPARED_WORDS = 250  # of an article
+NEAR_ROWS = 48  # the members most alike by vector; the stories they belong to are compared in full,
+NEAR_STORIES = 8  # up to so many
+SMOOTHING = 10  # articles without the word, so that rarity means something while a topic is young
+LEAST_RARITY = 0.05
 
 
 @dataclass(slots=True, eq=False)
@@ -79,47 +72,259 @@ class _Member:
     """What is kept of a match: enough to compare, not its text."""
 
     match_id: str
-    article_id: str
     revision: int
     joined: float
     report: Report
+    vector: NDArray[np.float32]
     title: frozenset[str]
     words: frozenset[str]
     shingles: Shingles
+    voice: str  # the match whose text it repeats, else its own id
     row: int = -1
 
     @property
     def order(self) -> tuple[float, str]:
+        """Within a batch all join at once: the id decides, and a restart finds the same order."""
         return (self.joined, self.match_id)
 
 
 @dataclass(slots=True, eq=False)
-class _Told:
-    """A story and the members it is compared by, oldest first."""
+class _Warm:
+    """A story that may still be joined, and the members it is compared by, oldest first."""
 
     story: Story
     members: list[_Member] = field(default_factory=list)
 
-    @property
-    def joined(self) -> float:
-        return self.members[-1].joined
+
+class StoryTracker:
+    """Stories of many topics. One thread. The same matches in the same order give the same stories.
+
+    Bounded: see ``StoryRule``.
+    """
+
+    def __init__(self, rule: StoryRule | None = None) -> None:
+        self._rule = rule or StoryRule()
+        self._topics: dict[str, _TopicStories] = {}
+        self._known: dict[int, None] = {}
+        self._next_sweep = -math.inf
+
+    def restore(self, stories: Iterable[Story], joined: Iterable[Joined], known: Iterable[str] = ()) -> None:
+        """What was recorded: stories, their newest matches, and the ids of matches, oldest first."""
+        for match_id in known:
+            self._remember(match_id)
+        kept = {story.id: story for story in stories}
+        members: dict[str, list[_Member]] = {}
+        for each in joined:
+            self._remember(each.match.id)
+            if each.story_id in kept:
+                members.setdefault(each.story_id, []).append(_member(each.match, each.at))
+        for of_story in members.values():
+            of_story.sort(key=lambda member: member.order)
+        for name in sorted(members, key=lambda name: members[name][-1].order):
+            self._topic(kept[name].topic_id).restore(kept[name], members[name])
+
+    def add(self, match: Match, now: float) -> tuple[Story, Joined] | None:
+        """The story as it now stands and how the match belongs to it; ``None`` where the match changes nothing."""
+        self._sweep(now)
+        topic = self._topic(match.topic_id)
+        if match.id in topic.matches:
+            return topic.revise(match)
+        if _short(match.id) in self._known:
+            return None
+        self._remember(match.id)
+        return topic.place(match, now)
+
+    def __len__(self) -> int:
+        """Members in memory."""
+        return sum(len(topic.matches) for topic in self._topics.values())
+
+    def _topic(self, topic_id: str) -> "_TopicStories":
+        return self._topics.setdefault(topic_id, _TopicStories(self._rule))
+
+    def _remember(self, match_id: str) -> None:
+        self._known[_short(match_id)] = None
+        if len(self._known) > self._rule.known:
+            del self._known[next(iter(self._known))]
+
+    def _sweep(self, now: float) -> None:
+        if now < self._next_sweep:
+            return
+        self._next_sweep = now + self._rule.window / 100
+        for topic_id, topic in list(self._topics.items()):
+            topic.forget(now)
+            if not topic.matches:
+                del self._topics[topic_id]
 
 
-class _Vectors:
-    """Rows of float32 without gaps: a removed row is filled with the last one."""
+class _TopicStories:
+    """The stories of one topic that are still warm, the one that was quiet longest first."""
+
+    def __init__(self, rule: StoryRule) -> None:
+        self._rule = rule
+        self._warm: dict[str, _Warm] = {}
+        self._rows = _Rows()
+        self._containing: Counter[str] = Counter()  # articles by word
+        self.matches: dict[str, _Warm] = {}
+
+    # -- changing
+
+    def place(self, match: Match, now: float) -> tuple[Story, Joined]:
+        self.forget(now)
+        member = _member(match, now)
+        warm = self._best(member)
+        founded = warm is None
+        if warm is None:
+            name = story_id(match.id)
+            at = member.report.at
+            story = Story(
+                id=name,
+                topic_id=match.topic_id,
+                title=headline(match),
+                started=at,
+                latest=at,
+                reports=(member.report,),
+                backfill=match.article.backfill,
+            )
+            warm = _Warm(story)
+        else:
+            warm.story = _with_report(warm.story, member.report, self._rule.reports)
+        self._keep(warm, member)
+        self._name_copies(warm, member)
+        return warm.story, Joined(match=match, story_id=warm.story.id, at=now, founded=founded)
+
+    def revise(self, match: Match) -> tuple[Story, Joined] | None:
+        warm = self.matches[match.id]
+        old = next(member for member in warm.members if member.match_id == match.id)
+        if match.article.revision <= old.revision:
+            return None
+        new = _member(match, old.joined)
+        story = warm.story
+        first = story.id == story_id(match.id)
+        warm.story = replace(
+            story,
+            title=headline(match) if first else story.title,
+            reports=tuple(new.report if report == old.report else report for report in story.reports),
+        )
+        self._drop(warm, old)
+        self._keep(warm, new, touch=False)
+        self._name_copies(warm, new)
+        return warm.story, Joined(match=match, story_id=story.id, at=old.joined, again=True)
+
+    def restore(self, story: Story, members: Sequence[_Member]) -> None:
+        """Stories come in the order in which they were joined last."""
+        warm = _Warm(story)
+        for member in members[-self._rule.members :]:
+            listed = (report for report in story.reports if _same(report, member.report))
+            member.report = next(listed, member.report)
+            self._keep(warm, member)
+            self._name_copies(warm, member)
+
+    def forget(self, now: float) -> None:
+        """Stories that were quiet for the window; and those that were quiet longest, where there are too many."""
+        while self._warm:
+            oldest = next(iter(self._warm.values()))
+            if oldest.members[-1].joined >= now - self._rule.window and len(self.matches) < self._rule.per_topic:
+                return
+            for member in list(oldest.members):
+                self._drop(oldest, member)
+            del self._warm[oldest.story.id]
+
+    def _keep(self, warm: _Warm, member: _Member, *, touch: bool = True) -> None:
+        if touch:
+            self._warm.pop(warm.story.id, None)
+            self._warm[warm.story.id] = warm
+        warm.members.append(member)
+        warm.members.sort(key=lambda each: each.order)
+        self.matches[member.match_id] = warm
+        self._rows.add(warm, member)
+        self._containing.update(member.words)
+        if len(warm.members) > self._rule.members:
+            self._drop(warm, warm.members[0])
+
+    def _drop(self, warm: _Warm, member: _Member) -> None:
+        warm.members.remove(member)
+        del self.matches[member.match_id]
+        self._rows.remove(member)
+        for word in member.words:
+            self._containing[word] -= 1
+            if not self._containing[word]:
+                del self._containing[word]
+
+    def _name_copies(self, warm: _Warm, member: _Member) -> None:
+        """Reports that repeat one text are copies of the one that was published first."""
+        voices = {other.voice for other in warm.members if is_copy(other.shingles, member.shingles)}
+        group = [other for other in warm.members if other.voice in voices]
+        if len(group) < 2:
+            return
+        first = min(group, key=lambda each: (each.report.at, each.match_id))
+        reports = list(warm.story.reports)
+        for each in group:
+            each.voice = first.match_id
+            copy_of = first.report.source if each.report.source != first.report.source else ""
+            told = replace(each.report, copy_of=copy_of)
+            reports = [told if report == each.report else report for report in reports]
+            each.report = told
+        warm.story = replace(warm.story, reports=tuple(reports))
+
+    # -- comparing
+
+    def _best(self, member: _Member) -> _Warm | None:
+        rule = self._rule
+        cosines = self._rows.cosines(member.vector)
+        near: dict[str, _Warm] = {}
+        for row in np.argsort(-cosines, kind="stable")[:NEAR_ROWS]:
+            warm = self._rows.owners[row][0]
+            near[warm.story.id] = warm
+        candidates = list(near.values())[:NEAR_STORIES]
+        if not candidates:
+            return None
+        fits = [self._fit(member, warm, cosines) for warm in candidates]
+        ranked = sorted(zip(fits, candidates, strict=True), key=lambda pair: (-pair[0], pair[1].story.id))
+        others = [fit for fit, _ in ranked[1 : 1 + rule.runners_up]]
+        others += [rule.usual] * (rule.runners_up - len(others))
+        fit, best = ranked[0]
+        return best if fit - rule.background * sum(others) / len(others) >= rule.line else None
+
+    def _fit(self, member: _Member, warm: _Warm, cosines: NDArray[np.float32]) -> float:
+        rule = self._rule
+        nearest = sorted(warm.members, key=lambda other: (-cosines[other.row], other.match_id))[: rule.nearest]
+        alike = [
+            rule.vector * float(cosines[other.row])
+            + rule.words * self._overlap(member.words, other.words)
+            + rule.title * self._overlap(member.title, other.title)
+            for other in nearest
+        ]
+        at, story = member.report.at, warm.story
+        days = max(story.started - at, at - story.latest, 0.0) / DAY
+        return sum(alike) / len(alike) - min(rule.most_decay, rule.decay * math.log1p(days / rule.decay_days))
+
+    def _overlap(self, one: frozenset[str], other: frozenset[str]) -> float:
+        """Cosine of two sets of words, each word weighing its rarity; 0 to 1."""
+        shared = self._weight(one & other)
+        return shared / math.sqrt(self._weight(one) * self._weight(other)) if shared else 0.0
+
+    def _weight(self, words: Iterable[str]) -> float:
+        """Sum of the squared inverse document frequencies (Spärck Jones, 1972), smoothed."""
+        articles = len(self.matches) + SMOOTHING
+        return sum(max(LEAST_RARITY, math.log(articles / (self._containing[word] + 1))) ** 2 for word in words)
+
+
+class _Rows:
+    """Vectors in one array without gaps: the last row moves where one is removed."""
 
     def __init__(self) -> None:
         self._rows: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)
-        self.owners: list[tuple[_Told, _Member]] = []
+        self.owners: list[tuple[_Warm, _Member]] = []
 
-    def add(self, told: _Told, member: _Member, vector: NDArray[np.float32]) -> None:
+    def add(self, warm: _Warm, member: _Member) -> None:
         member.row = len(self.owners)
-        if not self._rows.shape[1]:
-            self._rows = np.zeros((16, len(vector)), dtype=np.float32)
+        if not self.owners:
+            self._rows = np.zeros((8, len(member.vector)), dtype=np.float32)
         elif member.row == len(self._rows):
             self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
-        self._rows[member.row] = vector if len(vector) == self._rows.shape[1] else 0.0  # another model's: no evidence
-        self.owners.append((told, member))
+        fits = len(member.vector) == self._rows.shape[1]
+        self._rows[member.row] = member.vector if fits else 0.0  # of another model: no evidence
+        self.owners.append((warm, member))
 
     def remove(self, member: _Member) -> None:
         last = self.owners.pop()
@@ -127,7 +332,6 @@ class _Vectors:
             self._rows[member.row] = self._rows[last[1].row]
             self.owners[member.row] = last
             last[1].row = member.row
-        member.row = -1
 
     def cosines(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         if len(vector) != self._rows.shape[1]:
@@ -135,62 +339,63 @@ class _Vectors:
         return self._rows[: len(self.owners)] @ vector
 
 
-class _TopicStories:
-    """The stories of one topic that are still warm."""
+# -- from a match
 
-    def __init__(self, rule: StoryRule) -> None:
-        self._rule = rule
-        self.told: dict[str, _Told] = {}
-        self.of_match: dict[str, tuple[_Told, _Member]] = {}
-        self._vectors = _Vectors()
-        self._df: Counter[str] = Counter()
 
-    def rarity(self, word: str) -> float:
-        return max(0.05, math.log((len(self._vectors.owners) + UNSEEN) / (self._df[word] + 1)))
+def headline(match: Match) -> str:
+    """What a story is called: the article's title, else the beginning of the passage that matched, else its address."""
+    return match.article.title or match.passage.text[:120] or match.article.url
 
-    def best(self, member: _Member, vector: NDArray[np.float32]) -> tuple[float, _Told | None]:
-        cosines = self._vectors.cosines(vector)
-        if not len(cosines):
-            return 0.0, None
-        rows = np.argsort(-cosines, kind="stable")[:TOP_ROWS]
-        near: dict[str, list[_Member]] = {}
-        for row in rows:
-            told, other = self._vectors.owners[row]
-            near.setdefault(told.story.id, []).append(other)
-        ranked = sorted(
-            ((self._fit(member, self.told[name], cosines), name) for name in list(near)[:8]),
-            key=lambda pair: (-pair[0], pair[1]),
-        )
-        others = [score for score, _ in ranked[1 : 1 + self._rule.runners_up]]
-        others += [self._rule.usual] * (self._rule.runners_up - len(others))
-        score, name = ranked[0]
-        return score - self._rule.background * sum(others) / len(others), self.told[name]
 
-    def _fit(self, member: _Member, told: _Told, cosines: NDArray[np.float32]) -> float:
-        rule = self._rule
-        nearest = sorted(told.members, key=lambda other: -cosines[other.row])[: rule.nearest]
-        alike = [
-            rule.vector * float(cosines[other.row])
-            + rule.words * self._overlap(member.words, other.words)
-            + rule.title * self._overlap(member.title, other.title)
-            for other in nearest
-        ]
-        at = member.report.at
-        days = max(told.story.started - at, at - told.story.latest, 0.0) / DAY
-        return sum(alike) / len(alike) - min(rule.most_decay, rule.decay * math.log1p(days / rule.decay_days))
+def _member(match: Match, joined: float) -> _Member:
+    article = match.article
+    report = Report(
+        source=article.source,
+        url=article.url,
+        title=headline(match),
+        at=article.seen if article.published is None else article.published,
+    )
+    return _Member(
+        match_id=match.id,
+        revision=article.revision,
+        joined=joined,
+        report=report,
+        vector=np.frombuffer(match.vector, dtype="<f2").astype(np.float32),
+        title=_stems(article.title),
+        words=_stems(_beginning(article)),
+        shingles=shingles(article.text),
+        voice=match.id,
+    )
 
-    def _overlap(self, one: frozenset[str], other: frozenset[str]) -> float:
-        """Cosine of the two sets, each word weighing its rarity."""
-        shared = sum(self.rarity(word) ** 2 for word in one & other)
-        if not shared:
-            return 0.0
-        return shared / math.sqrt(
-            sum(self.rarity(word) ** 2 for word in one) * sum(self.rarity(word) ** 2 for word in other)
-        )
 
-    def add(self, told: _Told, member: _Member, vector: NDArray[np.float32]) -> None:
-        self.told[told.story.id] = told
-        told.members.append(member)
-        self.of_match[member.match_id] = (told, member)
-        self._vectors.add(told, member, vector)
-        self._df.update(member.words)
+def _beginning(article: Article) -> str:
+    words = article.title.split()
+    for paragraph in paragraphs(article.text):
+        if len(words) >= COMPARED_WORDS:
+            break
+        words += paragraph.split()
+    return " ".join(words[:COMPARED_WORDS])
+
+
+def _stems(text: str) -> frozenset[str]:
+    """Interned: a word is in memory once, however many articles have it."""
+    return frozenset(intern(word.stem) for word in query_words(text))
+
+
+def _with_report(story: Story, report: Report, most: int) -> Story:
+    """One more report, in the order of time. The same page read from two feeds is one report."""
+    listed = story.reports
+    if len(listed) < most and not any(_same(report, other) for other in listed):
+        listed = tuple(sorted((*listed, report), key=lambda each: (each.at, each.source, each.url)))
+    return replace(
+        story, started=min(story.started, report.at), latest=max(story.latest, report.at), reports=listed
+    )
+
+
+def _same(one: Report, other: Report) -> bool:
+    return one.source == other.source and (one.url == other.url if one.url or other.url else one.title == other.title)
+
+
+def _short(match_id: str) -> int:
+    """64 of the id's 128 bits: a quarter of its memory."""
+    return int(match_id[:16], 16)

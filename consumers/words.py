@@ -106,6 +106,9 @@ class Terms:
         for n, (_, word) in enumerate(self._words):
             self._by_stem.setdefault(word.stem, []).append(n)
 
+    def __len__(self) -> int:
+        return len(self._words)
+
     def places(self, query: Sequence[Word]) -> tuple[tuple[Place, ...], ...]:
         """For each word of the query the places where it is found, in order."""
         found = [tuple(sorted((*self._alone(word.stem), *self._split(word.stem)))) for word in query]

@@ -1,13 +1,11 @@
 """``wirewatch`` and ``python -m daemon``."""
 
-import sys
+from daemon.cli import app
 
 
 def main() -> None:
-    from daemon.cli import app
-
     app(prog_name="wirewatch")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

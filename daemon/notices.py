@@ -9,37 +9,40 @@ from daemon.store.outbox import Delivery
 
 def refused(channel: str, reason: str, at: float) -> Notice:
     text = (
-        f"{channel} takes no messages: {reason}.\n\n"
-        f"Its alerts wait and none is lost. Mend the cause, then run `wirewatch channels test {channel}`: "
-        "when the test arrives, the alerts follow."
+        f"The channel {channel} takes no messages. {_capital(reason)}.\n\n"
+        "Its alerts wait and none is lost. Mend the cause, then run this; when the test arrives, the alerts follow:\n\n"
+        f"wirewatch channels test {channel}"
     )
     return Notice(
         delivery_id=digest("notice", "refused", channel, reason, repr(at)),
         at=at,
-        title=f"channel {channel} is disabled",
+        title=f"Channel {channel} is disabled",
         text=text,
     )
 
 
 def unreachable(channel: str, reason: str, since: float, at: float) -> Notice:
     text = (
-        f"Nothing has reached {channel} since {_time(since)}: {reason}.\n\n"
+        f"Nothing has reached the channel {channel} since {_time(since)}. {_capital(reason)}.\n\n"
         "Its alerts wait and are tried again and again; none is lost."
     )
     return Notice(
         delivery_id=digest("notice", "unreachable", channel, repr(since)),
         at=at,
-        title=f"channel {channel} cannot be reached",
+        title=f"Channel {channel} cannot be reached",
         text=text,
     )
 
 
 def given_up(delivery: Delivery, reason: str, at: float) -> Notice:
-    text = f"{delivery.channel}: {reason}.\n\nRead it with `wirewatch alerts show {delivery.alert_id[:12]}`."
+    text = (
+        f"The channel {delivery.channel} did not get it. {_capital(reason)}.\n\n"
+        f"Read it with:\n\nwirewatch alerts show {delivery.alert_id[:12]}"
+    )
     return Notice(
         delivery_id=digest("notice", "given up", delivery.id),
         at=at,
-        title=f"an alert could not be delivered to {delivery.channel}",
+        title=f"An alert could not be delivered to {delivery.channel}",
         text=text,
     )
 
@@ -49,7 +52,7 @@ def not_delivered_to(channel: str, note: str, at: float) -> Notice:
     return Notice(
         delivery_id=digest("notice", "note", channel, f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"),
         at=at,
-        title=f"channel {channel} does not reach everybody",
+        title=f"Channel {channel} does not reach everybody",
         text=f"{note}.\n\nThe others got the message.",
     )
 
@@ -60,6 +63,10 @@ def channel_test(channel: str, delivery_id: str, at: float) -> Notice:
         "Where you read this, alerts will arrive."
     )
     return Notice(delivery_id=delivery_id, at=at, title=f"TEST of channel {channel}", text=text)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _time(at: float) -> str:

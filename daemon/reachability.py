@@ -1,10 +1,10 @@
-"""The checks of `wirewatch doctor` that ask other machines: channels, without sending anything to anybody."""
+"""The checks of `wirewatch doctor` that ask other machines: feeds, and channels without sending anything."""
 
 import asyncio
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from daemon.doctor import Finding
@@ -13,7 +13,11 @@ from daemon.logs import hide_secrets, neutralise
 
 if TYPE_CHECKING:
     from daemon.channel_settings import ChannelSettings, EmailChannel, SlackChannel, WebhookChannel
+    from daemon.feeds import Feed
+    from daemon.fetch.check import FeedReport
+    from daemon.settings import FetchSettings
 
+T = TypeVar("T")
 SLACK_API = "https://slack.com/api/"
 
 
@@ -25,9 +29,7 @@ class Answer:
     trouble: str = ""
 
 
-async def channels(
-    settings: "Mapping[str, ChannelSettings]", *, limit: float, slack: str = SLACK_API
-) -> list[Finding]:
+async def channels(settings: "Mapping[str, ChannelSettings]", *, limit: float, slack: str = SLACK_API) -> list[Finding]:
     """One finding for each channel, asked side by side, each within ``limit`` seconds. ``slack``: its API's address."""
     found = await asyncio.gather(*(_channel(one, limit, slack) for one in settings.values()))
     return [_finding(f"channel {name}", answer) for name, answer in zip(settings, found, strict=True)]
@@ -136,8 +138,58 @@ async def _email(settings: "EmailChannel", limit: float) -> Answer:
     return Answer(detail=f"{where} answers ({settings.security}{login}); no mail was sent")
 
 
-def sample(urls: Sequence[str], size: int) -> list[str]:
+def sample(feeds: Sequence[T], size: int) -> list[T]:
     """At most ``size`` of them, spread evenly, the first always among them."""
-    if len(urls) <= size:
-        return list(urls)
-    return [urls[index * len(urls) // size] for index in range(size)]
+    if len(feeds) <= size:
+        return list(feeds)
+    return [feeds[index * len(feeds) // size] for index in range(size)]
+
+
+async def feeds(settings: "FetchSettings", chosen: "Sequence[Feed]", *, limit: float) -> "list[FeedReport]":
+    """Each of them read once, side by side, within ``limit`` seconds each. Raises ``Unavailable``."""
+    from daemon.clock import SystemClock
+    from daemon.fetch.check import check
+    from daemon.fetch.client import FeedClient
+    from daemon.fetch.guard import EgressGuard
+    from daemon.fetch.workers import ParserPool
+
+    clock = SystemClock()
+    client = FeedClient(
+        guard=EgressGuard(settings.allow_networks),
+        clock=clock,
+        user_agent=settings.user_agent,
+        timeout=limit,
+        max_wire=settings.max_wire,
+        max_decoded=settings.max_decoded,
+    )
+    parser = ParserPool(
+        workers=settings.parse_workers,
+        timeout=settings.parse_timeout,
+        memory=settings.parse_memory,
+        max_entries=settings.max_entries,
+    )
+    async with client, parser:
+        return await asyncio.gather(*(check(feed, client=client, parser=parser, clock=clock) for feed in chosen))
+
+
+def feeds_finding(reports: "Sequence[FeedReport]", listed: int) -> Finding:
+    """``reports`` are those of a sample of the feeds ``listed``."""
+    bad = [report for report in reports if not report.readable]
+    which = "feeds" if len(reports) == listed else f"sampled feeds of {listed}"
+    detail = f"{len(reports) - len(bad)} of {len(reports)} {which} can be read"
+    if not reports:
+        advice = "add one: wirewatch feeds add URL"
+        return Finding(name="feeds", state="warn", detail="none is listed and enabled in feeds.toml", advice=advice)
+    if not bad:
+        return Finding(name="feeds", detail=detail)
+    troubles = "; ".join(
+        f"{report.url}: {report.problems[0] if report.problems else 'unreadable'}" for report in bad[:5]
+    )
+    return Finding(
+        name="feeds",
+        state="fail" if len(bad) == len(reports) else "warn",
+        detail=neutralise(hide_secrets(f"{detail}; {troubles}")),
+        advice="is this machine online, and may it reach them?"
+        if len(bad) == len(reports)
+        else "`wirewatch feeds check` says more; they are polled again whatever happens",
+    )

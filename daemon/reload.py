@@ -38,8 +38,8 @@ class ConfigFiles:
     """Threads may share it; looks take turns.
 
     ``publish`` puts topics in force, ``set_feeds`` takes the feeds and the ids of those whose keys were edited,
-    ``set_channels`` all channels, ``report`` hears of every look. The last good text of topics.toml and feeds.toml is kept in the folder ``kept``, so that a daemon
-    that starts beside a broken edit goes on with what was in force.
+    ``set_channels`` all channels, ``report`` hears of every look. The last good text of topics.toml and feeds.toml is
+    kept in the folder ``kept``, so that a daemon that starts beside a broken edit goes on with what was in force.
     """
 
     def __init__(

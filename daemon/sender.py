@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 Outcome = Literal["sent", "retried", "dead", "in_doubt"]
 
+_HEAD_START = 5  # failures in a row in which the first in the queue keeps its place
 _FAILURES_SHOWN = 2  # in a row; one alone is no news
 _FAILURES_TOLD = 9  # in a row: some eight minutes
 _STORE_PAUSE = 1.0  # seconds between attempts to reach the store
@@ -229,7 +230,8 @@ class Sender:
         self._count(channel.kind, "sent")
         if isinstance(message, Message):
             self._accepted(max(0.0, now - message.at))
-        self._failures.pop(name, None)
+        if self._failures.pop(name, (0, now))[0] >= _FAILURES_SHOWN:
+            await self._surely(self._outbox.hasten, name, now)
         if self._disabled.pop(name, None):
             self._another_chance.discard(name)
             await self._surely(self._outbox.enable, name, now)
@@ -248,6 +250,8 @@ class Sender:
         self._failures[name] = (failures + 1, since)
         jitter = self._rng.random()  # one draw for both waits: the delivery that failed is due when its channel is
         hold, wait = backoff(failures + 1, jitter), backoff(delivery.attempts, jitter)
+        if failures >= _HEAD_START:
+            hold /= 2  # perhaps only this message fails: let the next one try
         if error.after is not None:
             hold = wait = max(error.after, backoff(1, jitter))
         await self._surely(self._outbox.retry, delivery.id, now + wait, error.reason, in_doubt=in_doubt)

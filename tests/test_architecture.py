@@ -38,7 +38,14 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "alembic": ("daemon/store/opening.py", "daemon/store/migrations/"),
     "sqlite3": ("daemon/store/__init__.py", "daemon/store/opening.py", "daemon/log/"),
     # sockets
-    "aiohttp": ("consumers/notify/", "daemon/fetch/", "daemon/demo/", "daemon/channels.py", "daemon/reachability.py"),
+    "aiohttp": (
+        "consumers/notify/",
+        "daemon/fetch/",
+        "daemon/demo/",
+        "daemon/channels.py",
+        "daemon/cli/channels.py",
+        "daemon/reachability.py",
+    ),
     "yarl": ("daemon/fetch/",),
     "aiosmtplib": ("consumers/notify/", "daemon/reachability.py"),
     "slack_sdk": ("consumers/notify/", "daemon/reachability.py"),

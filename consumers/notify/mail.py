@@ -11,7 +11,7 @@ from consumers.notify.mail_content import domain_of, mail, message_id
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
-    from ssl import SSLContext
+    from ssl import SSLCertVerificationError, SSLContext
 
     from aiosmtplib import SMTPException, SMTPRecipientRefused
 
@@ -77,6 +77,8 @@ class MailNotifier:
 
     async def _hand_over(self, content: "EmailMessage", recipients: Sequence[str]) -> Answers:
         """Who was refused, while others accepted."""
+        import ssl
+
         import aiosmtplib
 
         try:
@@ -98,6 +100,8 @@ class MailNotifier:
             raise verdict(error, self._host) from error
         except TimeoutError as error:
             raise Unanswered(f"{self._host} did not answer within {self._timeout:g} s") from error
+        except ssl.SSLCertVerificationError as error:
+            raise _untrusted(error, self._host) from error
         except OSError as error:
             raise Unanswered(f"the connection to {self._host} broke off") from error
         by_address = {_bare(recipient): recipient for recipient in recipients}
@@ -128,16 +132,20 @@ def verdict(error: "SMTPException", host: str) -> Reject | Retry:
             return Reject(f"{host} does not take this message ({error.code} {_line(error.message)})")
         case aiosmtplib.SMTPResponseException() if error.code >= 500:
             return Refused(f"{host} refuses ({error.code} {_line(error.message)})")
-        case aiosmtplib.SMTPNotSupported():
-            return Refused(f"{host} does not offer what the settings ask for: check security and username")
         case aiosmtplib.SMTPConnectError() if isinstance(error.__cause__, ssl.SSLCertVerificationError):
-            return Refused(f"the certificate of {host} is not valid: {error.__cause__.verify_message}")
+            return _untrusted(error.__cause__, host)
         case aiosmtplib.SMTPConnectError():
             return Retry(f"cannot connect to {host}")
         case aiosmtplib.SMTPTimeoutError():
             return Unanswered(f"{host} did not answer in time")
-        case _:
+        case aiosmtplib.SMTPServerDisconnected():
             return Unanswered(f"the connection to {host} broke off")
+        case _:  # no STARTTLS, or no way to log in
+            return Refused(f"{host} does not offer what the settings ask for: check security and username")
+
+
+def _untrusted(error: "SSLCertVerificationError", host: str) -> Refused:
+    return Refused(f"the certificate of {host} is not valid: {error.verify_message}")
 
 
 def _listed(answers: Answers) -> str:

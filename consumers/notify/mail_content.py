@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -55,9 +56,12 @@ def domain_of(sender: str) -> str:
     """Raises ``ValueError`` where ``sender`` is no address."""
     from email.utils import parseaddr
 
-    address = Address(addr_spec=parseaddr(sender)[1])
+    try:
+        address = Address(addr_spec=parseaddr(sender)[1])
+    except (ValueError, HeaderParseError) as error:
+        raise ValueError(f'"{sender}" is no address: one looks like alerts@example.org') from error
     if not address.username or not address.domain:
-        raise ValueError("an address looks like alerts@example.org")
+        raise ValueError(f'"{sender}" is no address: one looks like alerts@example.org')
     return address.domain
 
 

@@ -5,6 +5,7 @@ a context. The blocks of one message together fail near 13,000 characters (slack
 add up to less than 10,000. Lengths count after escaping, in UTF-16 units, the dearest way to count.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ _HEADING, _HEADLINE, _QUOTE, _SOURCES, _WHY, _NOTICE = 500, 900, 1800, 1400, 900
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 # Formatting characters cannot be escaped, so an article's own are shown by their nearest look-alikes.
 _LOOKALIKES = {"*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ"}
+_WITHIN_A_WORD = re.compile(r"(?<=[^\W_])_(?=[^\W_])")  # formats nothing, as in "not_in_channel"
 _PIECES = _ESCAPES | _LOOKALIKES
 
 
@@ -47,8 +49,8 @@ def escape(text: str, limit: int, pieces: Mapping[str, str] = _PIECES) -> str:
     """``text`` that Slack shows as it is, cut so that the escaped form is at most ``limit`` UTF-16 units."""
     out: list[str] = []
     left = limit - 1
-    for char in text:
-        piece = pieces.get(char, char)
+    for char in _WITHIN_A_WORD.sub("\0", text):
+        piece = "_" if char == "\0" else pieces.get(char, char)
         left -= len(piece) + (ord(char) > 0xFFFF)
         if left < 0:
             return "".join(out).rstrip() + "…"

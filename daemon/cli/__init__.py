@@ -16,7 +16,7 @@ NOUNS = ("topics", "feeds", "alerts", "channels", "dead-letters", "config")
 
 
 class Root(TyperGroup):
-    """Whatever Wirewatch raises on purpose is a sentence for the user; anything else is a bug and keeps its traceback."""
+    """What Wirewatch raises on purpose is a sentence for the user; anything else is a bug and keeps its traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         try:

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -24,7 +25,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u20
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """One sentence on stderr, and out. Codes: 1 failed, 2 wrong use, 3 not running."""
-    typer.echo(plain(message), err=True)
+    typer.echo(" ".join(plain(message).splitlines()), err=True)
     raise typer.Exit(code)
 
 
@@ -79,7 +80,7 @@ def open_read(ctx: typer.Context) -> "Iterator[Store]":
 def emit(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_json: bool, empty: str) -> None:
     """``rows`` as a JSON array, or as a table of ``columns``, or the sentence ``empty`` where there are none.
 
-    JSON carries every key of a row; the table shows the columns only. Numbers align right; None is shown as nothing.
+    JSON carries every key of a row; the table shows the columns only, "_" as a space. Numbers align right; None is shown as nothing.
     """
     if as_json:
         typer.echo(json.dumps(list(rows), ensure_ascii=False, indent=2, default=str))
@@ -94,7 +95,7 @@ def emit(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_jso
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         numbers = all(isinstance(row.get(column), int | float | None) for row in rows)
-        table.add_column(column, justify="right" if numbers else "left", overflow="fold")
+        table.add_column(column.replace("_", " "), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell(row.get(column))) for column in columns))
     console = Console()
@@ -113,6 +114,16 @@ def cell(value: object) -> str:
     return plain(str(value))
 
 
+def when(at: float) -> str:
+    """A time for people: "2026-11-21 14:02 UTC"."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def iso(at: float) -> str:
+    """A time for programs: "2026-11-21T14:02:09Z"."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 __all__ = [
     "NOT_RUNNING",
     "ConfigError",
@@ -120,8 +131,10 @@ __all__ = [
     "default_config_dir",
     "emit",
     "fail",
+    "iso",
     "load_settings",
     "open_read",
     "or_fail",
     "plain",
+    "when",
 ]

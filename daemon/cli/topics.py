@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.context import cell, config_dir, emit, fail, load_settings, plain
+from daemon.cli.context import cell, config_dir, emit, fail, iso, load_settings, plain
 from daemon.errors import Unavailable, Unusable
 
 if TYPE_CHECKING:
@@ -53,10 +53,9 @@ def show(ctx: typer.Context, topic_id: TopicId, as_json: Json = False) -> None:
     history = _stored(ctx, lambda found: found.history(topic_id)) or []
     workers = _stored(ctx, lambda found: found.applied_by(topic_id)) or {}
     versions = [
-        {"version": one.version, "at": _time(one.at), "query": one.topic.query if one.topic else None}
-        for one in history
+        {"version": one.version, "at": iso(one.at), "query": one.topic.query if one.topic else None} for one in history
     ]
-    applied = [{"worker": worker, "version": version, "at": _time(at)} for worker, (version, at) in workers.items()]
+    applied = [{"worker": worker, "version": version, "at": iso(at)} for worker, (version, at) in workers.items()]
     if as_json:
         import json
 
@@ -151,12 +150,6 @@ def _keys(topic: "Topic") -> dict[str, Any]:
         "channels": list(topic.channels),
         "enabled": topic.enabled,
     }
-
-
-def _time(at: float) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _stored(ctx: typer.Context, ask: "Callable[[TopicVersions], Any]") -> Any:

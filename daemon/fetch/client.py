@@ -97,6 +97,8 @@ class FeedClient:
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._follow(feed, state)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise PollFailed("timeout", f"no connection within {_CONNECT:g} s") from error
         except TimeoutError as error:
             raise PollFailed("timeout", f"no complete answer within {self._timeout:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -129,11 +131,11 @@ class FeedClient:
                 permanent = permanent and response.status in _PERMANENT
                 url = self._checked(_target(url, response.headers.get(hdrs.LOCATION, "")))
                 moved_to = str(url) if permanent else moved_to
-        raise PollFailed("answer", f"more than {_MOST_HOPS} redirects, the last one to {url}")
+        raise PollFailed("answer", f"more than {_MOST_HOPS} redirects, the last one to {_shown(url)}")
 
     def _checked(self, url: URL) -> URL:
         if url.scheme not in _DEFAULT_PORTS or not url.host:
-            raise PollFailed("answer", f"{url} is not an http or https address")
+            raise PollFailed("answer", f"{_shown(url)} is not an http or https address")
         if url.host.replace(".", "").isdigit() or ":" in url.host:
             why = self._guard.refusal(url.host)
             if why:
@@ -196,8 +198,13 @@ class FeedClient:
 
 def _target(url: URL, location: str) -> URL:
     if not location:
-        raise PollFailed("answer", f"{url} redirects to nowhere")
+        raise PollFailed("answer", f"{_shown(url)} redirects to nowhere")
     return url.join(URL(location)).with_fragment(None)
+
+
+def _shown(url: URL) -> str:
+    """Without a user's name and password, and without parameters, which may be as secret."""
+    return str(url.with_user(None).with_query(None) if url.absolute else url.with_query(None))[:300]
 
 
 def _same_site(origin: URL, url: URL) -> bool:

@@ -59,7 +59,7 @@ def broken(error: aiohttp.ClientError | OSError | ValueError) -> PollFailed:
     if isinstance(error, aiohttp.ClientPayloadError):
         return PollFailed("unreachable", "the answer broke off, or it is not encoded as it says")
     if isinstance(error, ValueError):
-        return PollFailed("settings", f"this cannot be requested ({error}): look at the feed's url, headers and proxy")
+        return PollFailed("settings", "this cannot be requested: look at the feed's url, headers and proxy")
     return PollFailed("unreachable", f"this is not an HTTP answer ({type(error).__name__})")
 
 

@@ -125,7 +125,9 @@ def _plain(detail: Mapping[str, Any]) -> str:
 
 def _link(entry: Mapping[str, Any], base: str) -> str:
     guid = str(entry.get("id") or "")
-    candidates = (entry.get("feedburner_origlink"), entry.get("link"), guid if guid.startswith("http") else None)
+    # without a link of its own an item gets its guid as link, and that is often no address at all
+    link = entry.get("link") if entry.get("links") else None
+    candidates = (entry.get("feedburner_origlink"), link, guid if guid.startswith("http") else None)
     for candidate in candidates:
         try:
             url = canonical(urljoin(base, str(candidate).strip())) if candidate else ""

@@ -47,17 +47,17 @@ class FeedStates:
             feed.id: _renewed(kept.get(feed.id), feed, now, again=feed.id in changed or feed.id not in listed)
             for feed in feeds
         }
-        fresh = [state for feed_id, state in states.items() if feed_id not in listed or state != kept[feed_id]]
+        fresh = {id_: state for id_, state in states.items() if id_ not in listed or state != kept[id_]}
         with self._store.write() as connection:
             gone = sorted(listed - states.keys())
             for start in range(0, len(gone), _ROWS):
                 some = feeds_table.c.feed_id.in_(gone[start : start + _ROWS])
                 connection.execute(update(feeds_table).where(some).values(listed=False))
-            upsert(feeds_table, [_row(state) for state in fresh], connection=connection)
-        self._adopt(states, now)
+            upsert(feeds_table, [_row(state) for state in fresh.values()], connection=connection)
+        self._adopt(states, fresh, now)
 
     def due(self, now: float, limit: int) -> list[FeedState]:
-        """The feeds whose time has come, longest due first. Each is returned once, until it is recorded or postponed."""
+        """The feeds whose time has come, longest due first. Each only once, until it is recorded or postponed."""
         found: list[FeedState] = []
         with self._lock:
             while self._queue and self._queue[0][0] <= now and len(found) < limit:
@@ -147,14 +147,15 @@ class FeedStates:
                 connection.execute(delete(seen_items).where(and_(chosen, table.last_seen < before)))
         return len(ids)
 
-    def _adopt(self, states: dict[str, FeedState], now: float) -> None:
+    def _adopt(self, states: dict[str, FeedState], fresh: Collection[str], now: float) -> None:
+        """What was recorded while the store was read is newer than what was read."""
         with self._lock:
             polling = self._states.keys() - self._waiting.keys()
+            kept = {feed_id: self._states[feed_id] for feed_id in states.keys() & self._states.keys() - set(fresh)}
+            self._states = {**states, **kept}
             self._queue, self._waiting = [], {}
-            for feed_id, state in states.items():
-                if feed_id not in polling:
-                    self._wait(feed_id, min(state.next_due, now + self._longest_wait))
-            self._states = states
+            for feed_id in self._states.keys() - polling:
+                self._wait(feed_id, min(self._states[feed_id].next_due, now + self._longest_wait))
 
     def _wait(self, feed_id: str, at: float) -> None:
         self._waiting[feed_id] = at

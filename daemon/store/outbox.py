@@ -131,6 +131,12 @@ class Outbox:
         """Due again ``at``."""
         self._set(delivery_id, state="retry", due=at, reason=reason, in_doubt=in_doubt)
 
+    def hasten(self, channel: str, now: float) -> None:
+        """The channel works again: what waits for another attempt is due."""
+        with self._store.write() as connection:
+            waiting = (deliveries.c.channel == channel, deliveries.c.state == "retry", deliveries.c.due > now)
+            connection.execute(update(deliveries).where(*waiting).values(due=now))
+
     def dead(self, delivery_id: str, reason: str, now: float, *, tell: Tell | None = None) -> None:
         """Given up, and the operator told of it, in one."""
         with self._store.write() as connection:

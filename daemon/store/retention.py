@@ -5,11 +5,11 @@ that is not finished keeps its story, an item that is still in its feed keeps it
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, delete, exists, select
 
 from daemon.clock import Clock
 from daemon.store import Store
@@ -17,29 +17,30 @@ from daemon.store.tables import (
     alerts,
     dead_letters,
     deliveries,
-    feeds,
-    seen_items,
     stories,
     story_matches,
 )
 
+Forget = Callable[[float, int], int]
+"""(before, limit): forget at most ``limit`` of the oldest ones from before that time; how many they were."""
+
 FINISHED: Final = ("sent", "dead")
 _PAGES = 256  # given back to the disk in one step: 1 MB
-_START = (0.0, "", "")  # before the first (last_seen, feed_id, article_id)
 
 
 class Retention:
     """One thread. ``articles`` and ``seen`` are ages in seconds, ``max_size`` bytes of the store's file.
 
     ``articles`` covers what comes from articles too: stories, alerts, deliveries, dead letters.
-    ``delete_articles(before, limit)`` forgets the oldest ones with all that belongs to them and says how many.
+    ``delete_articles`` takes all that belongs to them along; ``delete_seen`` spares what may still be in its feed.
     """
 
     def __init__(
         self,
         store: Store,
         *,
-        delete_articles: Callable[[float, int], int],
+        delete_articles: Forget,
+        delete_seen: Forget,
         articles: float,
         seen: float,
         max_size: int,
@@ -47,11 +48,12 @@ class Retention:
     ) -> None:
         self._store = store
         self._delete_articles = delete_articles
+        self._delete_seen = delete_seen
         self._articles = articles
         self._seen = seen
         self._max_size = max_size
         self._rows = rows
-        self._place = _START
+        self._kind = 0  # where the sweep is
 
     def sweep(self, clock: Clock, stop: threading.Event) -> None:
         """Steps until nothing is left to forget or ``stop`` is set.
@@ -66,17 +68,27 @@ class Retention:
             stop.wait(max(clock.monotonic() - started, 0.001))
 
     def step(self, now: float) -> bool:
-        """Forget a little; whether there is more to forget at once. Raises ``Unavailable``."""
-        old = now - self._articles
-        return (
-            self._delete_articles(old, self._rows) == self._rows
-            or self._old_stories(old)
-            or self._old(deliveries, deliveries.c.updated < old, _finished(deliveries), deliveries.c.alert_id == "")
-            or self._old(dead_letters, dead_letters.c.at < old)
-            or self._old_seen(now - self._seen)
-            or self._too_large()
-            or self._give_back()
+        """Forget a little; whether there is more to forget at once. Raises ``Unavailable``.
+
+        One kind after the other, each asked until it has no more, so that a long sweep does not ask all of them at
+        every step.
+        """
+        old, rows = now - self._articles, self._rows
+        kinds: Sequence[Callable[[], bool]] = (
+            lambda: self._delete_articles(old, rows) == rows,
+            lambda: self._old_stories(old),
+            lambda: self._old(deliveries, deliveries.c.alert_id == "", deliveries.c.updated < old, _finished()),
+            lambda: self._old(dead_letters, dead_letters.c.at < old),
+            lambda: self._delete_seen(now - self._seen, rows) == rows,
+            self._too_large,
+            self._give_back,
         )
+        while self._kind < len(kinds):
+            if kinds[self._kind]():
+                return True
+            self._kind += 1
+        self._kind = 0
+        return False
 
     def _old_stories(self, before: float) -> bool:
         """A story goes when nothing is left to send about it: its matches first, step by step, itself last."""
@@ -112,25 +124,6 @@ class Retention:
         connection.execute(delete(table).where(key.in_(ids)))
         return len(ids) == self._rows
 
-    def _old_seen(self, before: float) -> bool:
-        """One stretch of the walk over all old seen ids; what must stay is walked over once a sweep, not for ever."""
-        order = (seen_items.c.last_seen, seen_items.c.feed_id, seen_items.c.article_id)
-        with self._store.read() as connection:
-            stretch = connection.execute(
-                select(*order)
-                .where(tuple_(*order) > self._place, seen_items.c.last_seen < before)
-                .order_by(*order)
-                .limit(self._rows)
-            ).all()
-            latest = _latest_listings(connection, {row.feed_id for row in stretch})
-        gone = [row for row in stretch if row.last_seen < latest.get(row.feed_id, inf)]
-        if gone:
-            with self._store.write() as connection:
-                connection.execute(delete(seen_items).where(tuple_(*order).in_([tuple(row) for row in gone])))
-        more = len(stretch) == self._rows
-        self._place = _place(stretch[-1]) if more else _START
-        return more
-
     def _too_large(self) -> bool:
         with self._store.read() as connection:
             pages, free, size = _pages(connection)
@@ -145,20 +138,7 @@ class Retention:
         with self._store.write() as connection:
             for _ in range(_PAGES):  # one page each: Python's sqlite3 takes a single step of a larger number
                 connection.exec_driver_sql("PRAGMA incremental_vacuum(1)")
-        return True
-
-
-def _latest_listings(connection: Connection, feed_ids: set[str]) -> dict[str, float]:
-    """When each feed that is still read was last seen to list anything.
-
-    What was listed then may be listed still: a feed can stay unchanged, or unreachable, for years.
-    """
-    rows = connection.execute(
-        select(seen_items.c.feed_id, func.max(seen_items.c.last_seen))
-        .where(seen_items.c.feed_id.in_(select(feeds.c.feed_id).where(feeds.c.feed_id.in_(feed_ids), feeds.c.listed)))
-        .group_by(seen_items.c.feed_id)
-    )
-    return {row[0]: row[1] for row in rows}
+            return _pages(connection)[0] < pages
 
 
 def _pages(connection: Connection) -> tuple[int, int, int]:
@@ -170,9 +150,5 @@ def _pages(connection: Connection) -> tuple[int, int, int]:
     return pages, free, size
 
 
-def _finished(table: Table) -> ColumnElement[bool]:
-    return table.c.state.in_(FINISHED)
-
-
-def _place(row: Any) -> tuple[float, str, str]:
-    return (row.last_seen, row.feed_id, row.article_id)
+def _finished() -> ColumnElement[bool]:
+    return deliveries.c.state.in_(FINISHED)

@@ -84,6 +84,11 @@ class TopicVersions:
             for topic_id in gone:
                 connection.execute(delete(topics_applied).where(mine, topics_applied.c.topic_id == topic_id))
 
+    def forget_applied(self, worker: str) -> None:
+        """``worker`` starts anew, with nothing applied. Raises ``Unavailable``."""
+        with self._store.write() as connection:
+            connection.execute(delete(topics_applied).where(topics_applied.c.worker == worker))
+
     def applied_by(self, topic_id: str) -> dict[str, tuple[int, float]]:
         """Version and time by worker, for one topic. Raises ``Unavailable``."""
         wanted = select(topics_applied).where(topics_applied.c.topic_id == topic_id)

@@ -225,6 +225,25 @@ def test_a_waiting_reader_wakes_when_something_is_appended(log: Log) -> None:
     assert ids(read) == ["news"]
 
 
+def test_a_waiting_reader_wakes_at_once(log: Log) -> None:
+    """Forty times in less than 10 s: a reader that only looked twice a second would need 20 s."""
+    arrived = threading.Semaphore(0)
+
+    def read() -> None:
+        reader = log.reader(ARTICLES, "match")
+        for _ in range(40):
+            assert len(reader.read(1, 60.0)) == 1
+            arrived.release()
+
+    reading = in_thread(read)
+    started = time.monotonic()
+    for number in range(40):
+        log.append(ARTICLES, [article(f"a{number}")])
+        assert arrived.acquire(timeout=60)
+    reading.join(30)
+    assert time.monotonic() - started < 10
+
+
 def test_closing_the_log_wakes_its_readers(log: Log) -> None:
     reader = log.reader(ARTICLES, "match")
     reader.read(1, 0.0)

@@ -50,7 +50,7 @@ class TopicsStream:
         raise AssertionError("topics are read as a table")
 
     def changes(self, timeout: float) -> Mapping[str, Topic | None]:
-        return {key: topic for key, topic in self.held.items()}
+        return dict(self.held)
 
     @property
     def held(self) -> dict[str, Topic]:

@@ -97,7 +97,8 @@ def test_a_deleted_file_leaves_what_was_in_force(daemon: Daemon) -> None:
 def test_feeds_are_handed_over_with_those_that_were_edited(daemon: Daemon) -> None:
     report = daemon.save(
         "feeds.toml",
-        '[[feed]]\nurl = "https://a.example/"\nid = "a"\nevery = "5m"\n[[feed]]\nurl = "https://b.example/"\nid = "b"\n',
+        '[[feed]]\nurl = "https://a.example/"\nid = "a"\nevery = "5m"\n'
+        '[[feed]]\nurl = "https://b.example/"\nid = "b"\n',
     )
     assert (daemon.feeds, daemon.edited) == (["a", "b"], ["a"])
     assert report.changed == "1 added: b; 1 changed: a"

@@ -13,6 +13,7 @@ from sqlalchemy import Table, select
 from daemon.clock import SystemClock
 from daemon.store import Store
 from daemon.store.archive import Archive
+from daemon.store.feeds import FeedStates
 from daemon.store.opening import open_store
 from daemon.store.retention import Retention
 from daemon.store.tables import (
@@ -44,6 +45,7 @@ def retention(store: Store, *, max_size: int = 10**12, rows: int = 100) -> Reten
     return Retention(
         store,
         delete_articles=Archive(store).delete_before,
+        delete_seen=FeedStates(store).prune_seen,
         articles=90 * DAY,
         seen=365 * DAY,
         max_size=max_size,
@@ -107,9 +109,8 @@ def delivery(id_: str, *, alert_id: str, state: str, at: float) -> dict[str, obj
     }
 
 
-def put_seen(store: Store, feed_id: str, at: dict[str, float], *, listed: bool | None = True) -> None:
-    if listed is not None:
-        put(store, feeds, {"feed_id": feed_id, "listed": listed, "next_due": 0.0, "state": "{}"})
+def put_seen(store: Store, feed_id: str, at: dict[str, float], *, listed: bool = True) -> None:
+    put(store, feeds, {"feed_id": feed_id, "listed": listed, "next_due": 0.0, "state": "{}"})
     row = {"feed_id": feed_id, "content_hash": "", "revision": 1}
     put(store, seen_items, *(row | {"article_id": id_, "last_seen": last} for id_, last in at.items()))
 
@@ -162,7 +163,6 @@ def test_a_seen_id_goes_when_it_is_old_and_its_feed_has_listed_other_things_sinc
     put_seen(store, "moving", {"gone": older, "gone too": old, "recent": NOW - 300 * DAY})
     put_seen(store, "still", {"left it": older, "in it": old, "in it too": old})  # unchanged, or down, for 400 days
     put_seen(store, "unlisted", {"nobody's": old}, listed=False)
-    put_seen(store, "unknown", {"nobody's either": old}, listed=None)
     run(retention(store, rows=2))
     assert keys(store, seen_items) == {"recent", "in it", "in it too"}
 
@@ -173,15 +173,6 @@ def test_a_seen_id_outlives_its_article(store: Store) -> None:
     run(retention(store))
     assert keys(store, articles) == set()
     assert keys(store, seen_items) == {"a", "b"}
-
-
-def test_the_walk_over_seen_ids_starts_again_with_the_next_sweep(store: Store) -> None:
-    put_seen(store, "f", {"in it": NOW - 400 * DAY})
-    sweeping = retention(store)
-    run(sweeping)
-    put_seen(store, "f", {"new": NOW})
-    run(sweeping)
-    assert keys(store, seen_items) == {"new"}
 
 
 def test_nothing_to_forget_is_one_step(store: Store) -> None:

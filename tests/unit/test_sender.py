@@ -54,12 +54,23 @@ async def test_a_channel_that_hangs_delays_no_other(store: Store) -> None:
 
 async def test_alerts_arrive_in_order_also_after_an_outage(store: Store) -> None:
     ids = [put_alert(store, number)[0] for number in range(1, 6)]
-    desk = FakeChannel(answers=[Retry("down")] * 6)
+    desk = FakeChannel(answers=[Retry("down")] * 4)
     async with Sending(store, {"desk": desk}) as sending:
         await sending.until(lambda: all_settled(store), step=1.0)
     assert desk.ids == ids
-    assert row_of(store, ids[0]).attempts == 7
+    assert row_of(store, ids[0]).attempts == 5
     assert {row_of(store, id_).attempts for id_ in ids[1:]} == {1}
+
+
+async def test_after_a_long_outage_everything_follows_at_once(store: Store) -> None:
+    ids = [put_alert(store, number)[0] for number in range(1, 6)]
+    desk = FakeChannel(answers=[Retry("down")] * 14)
+    async with Sending(store, {"desk": desk}) as sending:
+        await sending.until(lambda: desk.received != [], step=5.0)
+        first = sending.clock.at
+        await sending.until(lambda: all_settled(store), step=0.1)
+    assert sorted(desk.ids) == sorted(ids)
+    assert sending.clock.at - first < 30
 
 
 async def test_one_message_that_always_fails_does_not_hold_up_the_others(store: Store) -> None:
@@ -110,7 +121,7 @@ async def test_a_refusal_disables_the_channel_keeps_its_alerts_and_tells_the_ope
         await sending.until(lambda: console.titles != [])
         await sending.looks()
     assert desk.calls == 1
-    assert console.titles == ["channel desk is disabled"]
+    assert console.titles == ["Channel desk is disabled"]
     assert {states(store)[id_] for id_ in ids} == {"pending", "retry"}
     assert Outbox(store).disabled()["desk"].reason == "it is archived"
     assert ("desk", False, "it is archived") in sending.reported
@@ -121,7 +132,7 @@ async def test_when_the_operators_channel_is_the_refused_one_the_console_tells(s
     ops, console = FakeChannel(answers=[Refused("gone")]), FakeChannel()
     async with Sending(store, {"ops": ops, "console": console}) as sending:
         await sending.until(lambda: len(console.titles) == 2)
-    assert set(console.titles) == {NOTICE.title, "channel ops is disabled"}
+    assert set(console.titles) == {NOTICE.title, "Channel ops is disabled"}
 
 
 async def test_changed_settings_give_a_disabled_channel_a_new_chance(store: Store) -> None:
@@ -152,7 +163,7 @@ async def test_a_start_gives_a_disabled_channel_one_chance_and_tells_the_same_re
     async with Sending(store, {"desk": FakeChannel(), "console": console}) as sending:
         await sending.until(lambda: all_settled(store))
         await sending.until(lambda: not Outbox(store).disabled())
-    assert console.titles == ["channel desk is disabled"]
+    assert console.titles == ["Channel desk is disabled"]
 
 
 async def test_enabling_by_hand_sends_what_waited(store: Store) -> None:
@@ -173,7 +184,7 @@ async def test_a_message_that_is_never_taken_is_given_up_and_shown(store: Store)
     assert row_of(store, bad).state == "dead"
     assert row_of(store, bad).reason == "too strange"
     assert row_of(store, good).state == "sent"
-    assert console.titles == ["an alert could not be delivered to desk"]
+    assert console.titles == ["An alert could not be delivered to desk"]
 
 
 async def test_days_of_retrying_end_in_a_delivery_that_is_shown_as_given_up(store: Store) -> None:
@@ -184,7 +195,7 @@ async def test_days_of_retrying_end_in_a_delivery_that_is_shown_as_given_up(stor
         await sending.until(lambda: len(console.titles) == 2)
     assert desk.calls == attempts_within(3600.0)
     assert "down" in row_of(store, id_).reason
-    assert console.titles[0] == "channel desk cannot be reached"
+    assert console.titles[0] == "Channel desk cannot be reached"
 
 
 async def test_a_message_cut_off_by_a_stop_is_in_doubt_and_stop_waits_no_longer_than_it_said(store: Store) -> None:
@@ -275,7 +286,7 @@ async def test_who_was_left_out_is_told_to_the_operator(store: Store) -> None:
     console = FakeChannel()
     async with Sending(store, {"desk": FakeChannel(note="x@example.org: unknown"), "console": console}) as sending:
         await sending.until(lambda: console.titles != [])
-    assert console.titles == ["channel desk does not reach everybody"]
+    assert console.titles == ["Channel desk does not reach everybody"]
 
 
 class AwayOutbox(Outbox):
