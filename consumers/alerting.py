@@ -11,13 +11,16 @@ is enabled. Three cases follow from that one rule.
   topic is back was not told yet, and is then.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from consumers.ids import alert_id, delivery_id
 from consumers.model import Alert, Match, Story, Topic
 from consumers.stories import Joined, StoryRule, StoryTracker
+
+EARLY = 60.0  # seconds that a match waits for its topic to be heard of
+BEST = 3  # stories named in what was already published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +68,16 @@ class Alerter:
 
     def __init__(self, *, settle: float = 1.0, rule: StoryRule | None = None) -> None:
         self._settle = settle
-        self._rule = rule or StoryRule()
-        self._tracker = StoryTracker(self._rule)
+        self._tracker = StoryTracker(rule)
         self._topics: dict[str, Topic | None] = {}
-        self._alerted: dict[str, float] = {}  # story id → when
-        self._early: dict[str, Match] = {}  # story id → a live match of a topic not heard of yet
+        self._alerted: set[str] = set()  # stories
+        self._most_alerted = 1_000
+        self._early: dict[str, tuple[Match, float]] = {}  # by story: a live match of a topic not heard of yet, and when
 
-    def restore(self, remembered: Remembered, now: float) -> None:
+    def restore(self, remembered: Remembered) -> None:
+        """Once, before the first decision."""
         self._tracker.restore(remembered.stories, remembered.joined, remembered.known)
-        self._alerted.update(dict.fromkeys(sorted(remembered.alerted), now))
+        self._alerted |= remembered.alerted
 
     def apply_topics(self, changes: Mapping[str, Topic | None]) -> None:
         """``None``: removed."""
@@ -83,9 +87,7 @@ class Alerter:
         """A match that was decided on before changes nothing, unless its article is a newer revision."""
         stories: dict[str, Story] = {}
         joined: list[Joined] = []
-        alerts: list[Alert] = []
-        for story_id, match in list(self._early.items()):
-            alerts += self._alert(match, story_id, now)
+        alerts = list(self._heard_of_since(now))
         for match in matches:
             placed = self._tracker.add(match, now)
             if placed is None:
@@ -95,6 +97,7 @@ class Alerter:
             joined.append(how)
             if not how.again and not match.article.backfill:
                 alerts += self._alert(match, story.id, now)
+        self._forget()
         return Decisions(
             at=now,
             stories=tuple(stories.values()),
@@ -108,37 +111,126 @@ class Alerter:
         if story_id in self._alerted:
             return ()
         if match.topic_id not in self._topics:
-            # The matcher may hear of a new topic first. Its match waits, for nobody else will bring it again.
-            if story_id in self._early or len(self._early) < MOST_EARLY:
-                self._early.setdefault(story_id, match)
+            self._early.setdefault(story_id, (match, now))
             return ()
-        self._early.pop(story_id, None)
         topic = self._topics[match.topic_id]
         if topic is None or not topic.enabled:
             return ()
-        self._mark(story_id, now)
-        return (
-            Alert(
-                id=alert_id(topic.id, story_id, "first", 1),
-                topic_id=topic.id,
-                story_id=story_id,
-                kind="first",
-                at=now,
-                match_id=match.id,
-                channels=tuple(dict.fromkeys(topic.channels)),
-            ),
+        self._alerted.add(story_id)
+        alert = Alert(
+            id=alert_id(topic.id, story_id, "first", 1),
+            topic_id=topic.id,
+            story_id=story_id,
+            kind="first",
+            at=now,
+            match_id=match.id,
+            channels=tuple(dict.fromkeys(topic.channels)),
         )
+        return (alert,)
 
-    def _mark(self, story_id: str, now: float) -> None:
-        """Forgets what was told longest ago, once the tracker has surely forgotten the story too."""
-        self._alerted[story_id] = now
-        oldest = next(iter(self._alerted))
-        while self._alerted[oldest] < now - FORGET * self._rule.window and not self._tracker.warm(oldest):
-            del self._alerted[oldest]
-            oldest = next(iter(self._alerted))
+    def _heard_of_since(self, now: float) -> Iterator[Alert]:
+        """The matcher may hear of a new topic first; its match waits a while, for nobody brings it a second time."""
+        for story_id, (match, since) in list(self._early.items()):
+            if match.topic_id in self._topics:
+                del self._early[story_id]
+                yield from self._alert(match, story_id, now)
+            elif since < now - EARLY:
+                del self._early[story_id]
 
-    def _deliveries(self, alert: Alert) -> Iterable[Due]:
+    def _forget(self) -> None:
+        if len(self._alerted) > self._most_alerted:
+            self._alerted &= self._tracker.warm()
+            self._most_alerted = 2 * len(self._alerted) + 1_000
+
+    def _deliveries(self, alert: Alert) -> Iterator[Due]:
         for channel in alert.channels:
             yield Due(
                 id=delivery_id(alert.id, channel), alert_id=alert.id, channel=channel, due=alert.at + self._settle
             )
+
+
+# -- what was already published
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlreadyPublished:
+    """What backfill brought for one topic. ``best``: stories with the most sources, then the newest."""
+
+    topic_id: str
+    articles: int
+    stories: int
+    best: tuple[Story, ...]
+
+
+@dataclass(slots=True)
+class _Collected:
+    since: float
+    stories: dict[str, Story] = field(default_factory=dict)
+    matches: set[str] = field(default_factory=set)
+
+
+class BackfillSummary:
+    """Collects what backfill brought and says it once per topic: when backfill has been quiet, or after a while.
+
+    ``quiet`` and ``longest`` are seconds. One thread.
+    """
+
+    def __init__(self, *, quiet: float = 5.0, longest: float = 60.0) -> None:
+        self._quiet = quiet
+        self._longest = longest
+        self._collected: dict[str, _Collected] = {}
+        self._said: set[str] = set()
+        self._latest = 0.0
+
+    def add(self, decisions: Decisions, now: float) -> None:
+        stories = {story.id: story for story in decisions.stories}
+        for joined in decisions.joined:
+            topic_id = joined.match.topic_id
+            if not joined.match.article.backfill or topic_id in self._said:
+                continue
+            self._latest = now
+            collected = self._collected.setdefault(topic_id, _Collected(now))
+            collected.stories[joined.story_id] = stories[joined.story_id]
+            collected.matches.add(joined.match.id)
+
+    def ready(self, now: float) -> tuple[AlreadyPublished, ...]:
+        """Each topic once in this object's life."""
+        quiet = now - self._latest >= self._quiet
+        ripe = [name for name, each in self._collected.items() if quiet or now - each.since >= self._longest]
+        self._said.update(ripe)
+        return tuple(_already(name, self._collected.pop(name)) for name in ripe)
+
+
+def _already(topic_id: str, collected: _Collected) -> AlreadyPublished:
+    stories = sorted(
+        collected.stories.values(),
+        key=lambda story: (-len({report.source for report in story.reports}), -story.latest, story.id),
+    )
+    return AlreadyPublished(
+        topic_id=topic_id, articles=len(collected.matches), stories=len(stories), best=tuple(stories[:BEST])
+    )
+
+
+def lines(summary: AlreadyPublished, topic: str = "") -> list[str]:
+    """Plain text for people: one line, then one for each of the best stories. ``topic`` is its query."""
+    count = f"{_count(summary.articles, 'article', 'articles')} in {_count(summary.stories, 'story', 'stories')}"
+    return [
+        _printable(f"{topic or summary.topic_id} · already published: {count}"),
+        *(f"  {_printable(_line(story))}" for story in summary.best),
+    ]
+
+
+def _line(story: Story) -> str:
+    first = min(story.reports, key=lambda report: report.at)
+    more = len({report.source for report in story.reports}) - 1
+    when = datetime.fromtimestamp(first.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"{story.title} · {first.source} {when}" + (f" and {_count(more, 'source', 'sources')} more" if more else "")
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _printable(text: str) -> str:
+    """Article text is hostile: no terminal escapes, no line of its own, no reversed reading direction."""
+    return "".join(character if character.isprintable() else " " for character in text)

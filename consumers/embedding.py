@@ -73,7 +73,7 @@ class SentenceTransformerEmbedder:
 
     def _unique(self, texts: Sequence[str], *, query: bool) -> NDArray[np.float32]:
         places: dict[str, int] = {}
-        rows = [places.setdefault(text[:MAX_CHARS], len(places)) for text in texts]
+        rows = [places.setdefault(_readable(text), len(places)) for text in texts]
         if not rows:
             return np.zeros((0, self._dimension), dtype=np.float32)
         encode = self._model.encode_query if query else self._model.encode_document
@@ -81,6 +81,10 @@ class SentenceTransformerEmbedder:
             list(places), batch_size=BATCH, show_progress_bar=False, convert_to_numpy=True, normalize_embeddings=True
         )
         return np.asarray(vectors, dtype=np.float32)[rows]
+
+
+def _readable(text: str) -> str:
+    return text[:MAX_CHARS].encode("utf-8", "replace").decode("utf-8")  # the tokeniser refuses lone surrogates
 
 
 def model_folder(name: str) -> Path:

@@ -170,7 +170,8 @@ _NOTICE = re.compile(  # may be a sentence
     re.IGNORECASE | re.VERBOSE,
 )
 _BYLINE = re.compile(
-    r"(?:By|Von|Par|Por)(?: (?:and|for|the|of|[^\W\d_a-z][\w'’.\-]*),?){1,8}(?: ?[|/–-] ?[\w .]{1,40})?"
+    r"(?:By|Von|Par|Por)(?: (?:and|for|the|of|de|da|di|van|von|bin|al|[^\W\d_a-z][\w'’.\-]*),?){1,8}"
+    r"(?: ?[|/–-] ?[\w .]{1,40})?"
 )
 
 

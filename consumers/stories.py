@@ -11,15 +11,14 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from sys import intern
 
 import numpy as np
 from numpy.typing import NDArray
 
-from consumers.copies import Shingles, is_copy, paragraphs, shingles
+from consumers.copies import is_copy
 from consumers.ids import story_id
-from consumers.model import Article, Match, Report, Story
-from consumers.words import query_words
+from consumers.model import Match, Report, Story
+from consumers.story_members import Member, Rows, headline, member_of
 
 DAY = 86_400.0
 
@@ -60,7 +59,6 @@ class Joined:
     again: bool = False
 
 
-COMPARED_WORDS = 250  # of an article
 NEAR_ROWS = 48  # the members most alike by vector; the stories they belong to are compared in full,
 NEAR_STORIES = 8  # up to so many
 SMOOTHING = 10  # articles without the word, so that rarity means something while a topic is young
@@ -68,32 +66,11 @@ LEAST_RARITY = 0.05
 
 
 @dataclass(slots=True, eq=False)
-class _Member:
-    """What is kept of a match: enough to compare, not its text."""
-
-    match_id: str
-    revision: int
-    joined: float
-    report: Report
-    vector: NDArray[np.float32]
-    title: frozenset[str]
-    words: frozenset[str]
-    shingles: Shingles
-    voice: str  # the match whose text it repeats, else its own id
-    row: int = -1
-
-    @property
-    def order(self) -> tuple[float, str]:
-        """Within a batch all join at once: the id decides, and a restart finds the same order."""
-        return (self.joined, self.match_id)
-
-
-@dataclass(slots=True, eq=False)
 class _Warm:
     """A story that may still be joined, and the members it is compared by, oldest first."""
 
     story: Story
-    members: list[_Member] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
 
 
 class StoryTracker:
@@ -113,11 +90,11 @@ class StoryTracker:
         for match_id in known:
             self._remember(match_id)
         kept = {story.id: story for story in stories}
-        members: dict[str, list[_Member]] = {}
+        members: dict[str, list[Member]] = {}
         for each in joined:
             self._remember(each.match.id)
             if each.story_id in kept:
-                members.setdefault(each.story_id, []).append(_member(each.match, each.at))
+                members.setdefault(each.story_id, []).append(member_of(each.match, each.at))
         for of_story in members.values():
             of_story.sort(key=lambda member: member.order)
         for name in sorted(members, key=lambda name: members[name][-1].order):
@@ -134,8 +111,12 @@ class StoryTracker:
         self._remember(match.id)
         return topic.place(match, now)
 
+    def warm(self) -> frozenset[str]:
+        """Ids of the stories that may still be joined."""
+        return frozenset(name for topic in self._topics.values() for name in topic.stories())
+
     def __len__(self) -> int:
-        """Members in memory."""
+        """Matches that are compared with."""
         return sum(len(topic.matches) for topic in self._topics.values())
 
     def _topic(self, topic_id: str) -> "_TopicStories":
@@ -162,15 +143,18 @@ class _TopicStories:
     def __init__(self, rule: StoryRule) -> None:
         self._rule = rule
         self._warm: dict[str, _Warm] = {}
-        self._rows = _Rows()
+        self._rows = Rows[_Warm]()
         self._containing: Counter[str] = Counter()  # articles by word
         self.matches: dict[str, _Warm] = {}
+
+    def stories(self) -> Iterable[str]:
+        return self._warm.keys()
 
     # -- changing
 
     def place(self, match: Match, now: float) -> tuple[Story, Joined]:
         self.forget(now)
-        member = _member(match, now)
+        member = member_of(match, now)
         warm = self._best(member)
         founded = warm is None
         if warm is None:
@@ -197,7 +181,7 @@ class _TopicStories:
         old = next(member for member in warm.members if member.match_id == match.id)
         if match.article.revision <= old.revision:
             return None
-        new = _member(match, old.joined)
+        new = member_of(match, old.joined)
         story = warm.story
         first = story.id == story_id(match.id)
         warm.story = replace(
@@ -210,7 +194,7 @@ class _TopicStories:
         self._name_copies(warm, new)
         return warm.story, Joined(match=match, story_id=story.id, at=old.joined, again=True)
 
-    def restore(self, story: Story, members: Sequence[_Member]) -> None:
+    def restore(self, story: Story, members: Sequence[Member]) -> None:
         """Stories come in the order in which they were joined last."""
         warm = _Warm(story)
         for member in members[-self._rule.members :]:
@@ -229,7 +213,7 @@ class _TopicStories:
                 self._drop(oldest, member)
             del self._warm[oldest.story.id]
 
-    def _keep(self, warm: _Warm, member: _Member, *, touch: bool = True) -> None:
+    def _keep(self, warm: _Warm, member: Member, *, touch: bool = True) -> None:
         if touch:
             self._warm.pop(warm.story.id, None)
             self._warm[warm.story.id] = warm
@@ -241,7 +225,7 @@ class _TopicStories:
         if len(warm.members) > self._rule.members:
             self._drop(warm, warm.members[0])
 
-    def _drop(self, warm: _Warm, member: _Member) -> None:
+    def _drop(self, warm: _Warm, member: Member) -> None:
         warm.members.remove(member)
         del self.matches[member.match_id]
         self._rows.remove(member)
@@ -250,7 +234,7 @@ class _TopicStories:
             if not self._containing[word]:
                 del self._containing[word]
 
-    def _name_copies(self, warm: _Warm, member: _Member) -> None:
+    def _name_copies(self, warm: _Warm, member: Member) -> None:
         """Reports that repeat one text are copies of the one that was published first."""
         voices = {other.voice for other in warm.members if is_copy(other.shingles, member.shingles)}
         group = [other for other in warm.members if other.voice in voices]
@@ -268,7 +252,7 @@ class _TopicStories:
 
     # -- comparing
 
-    def _best(self, member: _Member) -> _Warm | None:
+    def _best(self, member: Member) -> _Warm | None:
         rule = self._rule
         cosines = self._rows.cosines(member.vector)
         near: dict[str, _Warm] = {}
@@ -285,7 +269,7 @@ class _TopicStories:
         fit, best = ranked[0]
         return best if fit - rule.background * sum(others) / len(others) >= rule.line else None
 
-    def _fit(self, member: _Member, warm: _Warm, cosines: NDArray[np.float32]) -> float:
+    def _fit(self, member: Member, warm: _Warm, cosines: NDArray[np.float32]) -> float:
         rule = self._rule
         nearest = sorted(warm.members, key=lambda other: (-cosines[other.row], other.match_id))[: rule.nearest]
         alike = [
@@ -309,87 +293,12 @@ class _TopicStories:
         return sum(max(LEAST_RARITY, math.log(articles / (self._containing[word] + 1))) ** 2 for word in words)
 
 
-class _Rows:
-    """Vectors in one array without gaps: the last row moves where one is removed."""
-
-    def __init__(self) -> None:
-        self._rows: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)
-        self.owners: list[tuple[_Warm, _Member]] = []
-
-    def add(self, warm: _Warm, member: _Member) -> None:
-        member.row = len(self.owners)
-        if not self.owners:
-            self._rows = np.zeros((8, len(member.vector)), dtype=np.float32)
-        elif member.row == len(self._rows):
-            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
-        fits = len(member.vector) == self._rows.shape[1]
-        self._rows[member.row] = member.vector if fits else 0.0  # of another model: no evidence
-        self.owners.append((warm, member))
-
-    def remove(self, member: _Member) -> None:
-        last = self.owners.pop()
-        if last[1] is not member:
-            self._rows[member.row] = self._rows[last[1].row]
-            self.owners[member.row] = last
-            last[1].row = member.row
-
-    def cosines(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
-        if len(vector) != self._rows.shape[1]:
-            return np.zeros(len(self.owners), dtype=np.float32)
-        return self._rows[: len(self.owners)] @ vector
-
-
-# -- from a match
-
-
-def headline(match: Match) -> str:
-    """What a story is called: the article's title, else the beginning of the passage that matched, else its address."""
-    return match.article.title or match.passage.text[:120] or match.article.url
-
-
-def _member(match: Match, joined: float) -> _Member:
-    article = match.article
-    report = Report(
-        source=article.source,
-        url=article.url,
-        title=headline(match),
-        at=article.seen if article.published is None else article.published,
-    )
-    return _Member(
-        match_id=match.id,
-        revision=article.revision,
-        joined=joined,
-        report=report,
-        vector=np.frombuffer(match.vector, dtype="<f2").astype(np.float32),
-        title=_stems(article.title),
-        words=_stems(_beginning(article)),
-        shingles=shingles(article.text),
-        voice=match.id,
-    )
-
-
-def _beginning(article: Article) -> str:
-    words = article.title.split()
-    for paragraph in paragraphs(article.text):
-        if len(words) >= COMPARED_WORDS:
-            break
-        words += paragraph.split()
-    return " ".join(words[:COMPARED_WORDS])
-
-
-def _stems(text: str) -> frozenset[str]:
-    """Interned: a word is in memory once, however many articles have it."""
-    return frozenset(intern(word.stem) for word in query_words(text))
-
-
 def _with_report(story: Story, report: Report, most: int) -> Story:
     """One more report, in the order of time. The same page read from two feeds is one report."""
     listed = story.reports
     if len(listed) < most and not any(_same(report, other) for other in listed):
         listed = tuple(sorted((*listed, report), key=lambda each: (each.at, each.source, each.url)))
-    return replace(
-        story, started=min(story.started, report.at), latest=max(story.latest, report.at), reports=listed
-    )
+    return replace(story, started=min(story.started, report.at), latest=max(story.latest, report.at), reports=listed)
 
 
 def _same(one: Report, other: Report) -> bool:

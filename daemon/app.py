@@ -1,25 +1,28 @@
 """The composition root: what is made of what, in one straight line, each with its end registered as it is born.
 
-    own the directory ─▶ bind the page ─▶ log, store ─▶ files ─▶ threads: match, alert, watch
-                                                             └─▶ the loop: fetch, send, page, control, housekeeping
+own the directory ─▶ bind the page ─▶ log, store ─▶ files ─▶ threads: match, alert, watch
+                                                         └─▶ the loop: fetch, send, page, control, housekeeping
 """
 
 import asyncio
+import json
 import os
 import platform
 import random
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from consumers.alerting import AlreadyPublished
+from consumers.alerting import lines as already_published
 from consumers.embedding import Embedder
 from consumers.model import ARTICLES, BACKFILL, Article
 from daemon import __version__, logs
@@ -54,7 +57,7 @@ from daemon.store.outbox import Outbox
 from daemon.store.retention import Retention
 from daemon.store.stories import Stories
 from daemon.store.topics import TopicVersions
-from daemon.supervisor import Supervisor
+from daemon.supervisor import AsyncRole, Supervisor
 from daemon.telemetry import Metrics
 from daemon.watch import FolderWatch
 from daemon.web.app import make_app
@@ -62,8 +65,12 @@ from daemon.web.server import address, bind, serve
 from daemon.web.views import Views
 from daemon.wire import to_json
 
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
 DRAIN = 8.0  # seconds for what is under way when the daemon stops; ten are promised
 TICK = 1.0  # seconds between two looks at what is due
+BEAT = 1.0  # seconds between two signs of life of a role without rounds
 SWEEP = 3600.0  # seconds between two rounds of retention
 
 logger = structlog.get_logger("wirewatch")
@@ -76,7 +83,7 @@ def run_until(stop: threading.Event, settings: Settings, folder: Path, *, log_le
     asyncio.run(_run(stop, settings, folder, terminal))
 
 
-async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal: Terminal) -> None:
+async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal: Terminal) -> None:  # noqa: C901 - see above
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -89,11 +96,11 @@ async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal
 
     clock, rng = SystemClock(), random.Random()
     started = clock.now()
-    async with AsyncExitStack() as outer, ExitStack() as stack:
+    async with AsyncExitStack() as stack:
         # -- what nobody else may use at the same time
+        owner = stack.enter_context(own(settings.data.dir, address=settings.web.listen, clock=clock))
         bound = bind(settings.web.listen)
         stack.callback(bound.close)
-        owner = stack.enter_context(own(settings.data.dir, address=address(bound), clock=clock))
         threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="store")
         stack.callback(threads.shutdown, wait=False, cancel_futures=True)
 
@@ -109,14 +116,12 @@ async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal
         metrics = Metrics(version=__version__, python=platform.python_version())
         health = Health(clock)
         states = FeedStates(store, longest_wait=settings.fetch.max_interval)
-        observer = Observer(metrics=metrics, health=health, clock=clock, terminal=terminal)
-        supervisor = Supervisor(
-            health=health, clock=clock, restarted=metrics.role_restarts.add, unusable=unusable
-        )
+        observer = Observer(metrics=metrics, health=health, clock=clock)
+        supervisor = Supervisor(health=health, clock=clock, restarted=metrics.role_restarts.add, unusable=unusable)
 
         # -- fetch
         guard = EgressGuard(settings.fetch.allow_networks)
-        client = await outer.enter_async_context(
+        client = await stack.enter_async_context(
             FeedClient(
                 guard=guard,
                 clock=clock,
@@ -126,7 +131,7 @@ async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal
                 max_decoded=settings.fetch.max_decoded,
             )
         )
-        parser = await outer.enter_async_context(
+        parser = await stack.enter_async_context(
             ParserPool(
                 workers=settings.fetch.parse_workers,
                 timeout=settings.fetch.parse_timeout,
@@ -168,7 +173,7 @@ async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal
         )
 
         # -- send
-        session = await outer.enter_async_context(_session(settings.fetch.user_agent))
+        session = await stack.enter_async_context(_session(settings.fetch.user_agent))
         channels_of = partial(
             build_channels,
             session=session,
@@ -237,7 +242,7 @@ async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal
             trouble=partial(observer.trouble, "alert"),
             decided=observer.decided,
             rejected=observer.rejected,
-            summary=observer.summary,
+            summary=partial(_say_already_published, terminal),
         )
 
         # -- the page, the control socket, housekeeping
@@ -261,7 +266,7 @@ async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal
             sender.enable(str(args["channel"]))
             return {}
 
-        observer.watch(status=status, lag=log.lag, states=states)
+        observer.watch(status=status, lag=log.lag, states=states, channels=kinds)
         views = Views(store, clock=clock, status=status, feeds=lambda: feeds_in_force, channels=kinds)
         page = make_app(health, metrics.registry, views)
         verbs = {"status": answer_status, "channels.enable": enable, **dead_letters.verbs(letters, log)}
@@ -269,6 +274,7 @@ async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal
         retention = Retention(
             store,
             delete_articles=archive.delete_before,
+            delete_seen=states.prune_seen,
             articles=settings.retention.articles,
             seen=settings.retention.seen,
             max_size=settings.retention.max_size,
@@ -299,19 +305,80 @@ async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal
         ]
         tasks = [
             asyncio.create_task(supervisor.run_async("fetch", fetch, ended)),
-            asyncio.create_task(supervisor.run_async("send", partial(_sending, sender, health), ended)),
-            asyncio.create_task(serve(page, bound, ended)),
-            asyncio.create_task(control.run(ended)),
+            asyncio.create_task(supervisor.run_async("send", partial(_beating, sender.run, health, "send"), ended)),
             asyncio.create_task(LiveLine(terminal, observer.figures, clock).run(ended)),
         ]
-        watching = threading.Thread(target=_watch_files, args=(files, watch, stop), name="files", daemon=True)
-        watching.start()
+        servers = [asyncio.create_task(serve(page, bound, ended)), asyncio.create_task(control.run(ended))]
+        threading.Thread(target=_follow_files, args=(files, watch, stop), name="files", daemon=True).start()
         logger.info("watching", page=f"http://{address(bound)}/", data=str(settings.data.dir), pid=os.getpid())
-        await asyncio.to_thread(stop.wait)
-        logger.info("stopping")
-        ended.set()
-        await asyncio.wait(tasks, timeout=DRAIN + 1)
-        for role in roles:
-            await asyncio.to_thread(role.join, DRAIN)
+        try:
+            await _first_of(asyncio.to_thread(stop.wait), *servers)
+        finally:
+            logger.info("stopping")
+            stop.set()
+            ended.set()
+            await asyncio.wait([*tasks, *servers], timeout=DRAIN + 1)
+            for role in roles:
+                await asyncio.to_thread(role.join, DRAIN)
     if failure:
         raise failure[0]
+
+
+async def _first_of(*waits: Awaitable[object]) -> None:
+    """Returns when one of them does, and raises what it raised; the others are cancelled."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _tick(dispatcher: Dispatcher, health: Health) -> None:
+    dispatcher.tick()
+    health.beat("fetch")
+
+
+async def _beating(role: AsyncRole, health: Health, part: str, ended: asyncio.Event) -> None:
+    """Runs ``role``, which has no rounds of its own to count: it is alive while the loop turns."""
+
+    async def beat() -> None:
+        while True:
+            health.beat(part)
+            await asyncio.sleep(BEAT)
+
+    await _first_of(role(ended), beat())
+
+
+def _follow_files(files: ConfigFiles, watch: FolderWatch, stop: threading.Event) -> None:
+    """Topics first: an article that is read is compared with them."""
+    while not stop.is_set():
+        try:
+            files.start()
+        except Unavailable:
+            stop.wait(1.0)
+        else:
+            break
+    watch.run(stop)
+
+
+def _say_already_published(terminal: Terminal, summary: AlreadyPublished, topic: str) -> None:
+    terminal.print("\n".join(already_published(summary, topic)), to=sys.stdout)
+
+
+def _embedder(name: str, device: str) -> Embedder:
+    from consumers.embedding import SentenceTransformerEmbedder
+
+    return SentenceTransformerEmbedder(name, device)
+
+
+def _session(user_agent: str) -> "ClientSession":
+    import aiohttp
+
+    return aiohttp.ClientSession(headers={"User-Agent": user_agent}, cookie_jar=aiohttp.DummyCookieJar())
+
+
+def _plain(status: Status) -> dict[str, Any]:
+    return dict(json.loads(to_json(status)))

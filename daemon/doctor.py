@@ -160,11 +160,12 @@ def config_file(file: str, holds: str, error: str, notes: Sequence[str]) -> Find
 def render(findings: Sequence[Finding]) -> str:
     """Plain lines, one or two for each finding, and a last one that counts."""
     signs: Mapping[State, str] = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
+    width = max((len(finding.name) for finding in findings), default=0)
     lines: list[str] = []
     for finding in findings:
-        lines.append(f"{signs[finding.state]}  {finding.name:<15} {finding.detail}")
+        lines.append(f"{signs[finding.state]}  {finding.name:<{width}}  {finding.detail}")
         if finding.advice:
-            lines.append(f"{'':<22}→ {finding.advice}")
+            lines.append(f"{'':<{width + 8}}→ {finding.advice}")
     fails = sum(finding.state == "fail" for finding in findings)
     warns = sum(finding.state == "warn" for finding in findings)
     if not fails and not warns:

@@ -116,7 +116,8 @@ def set_up(write: Callable[[str], None], *, pretty: bool, level: Level = "info",
         structlog.processors.format_exc_info,
     ]
     final: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, clean]
-    final += [_short, _console(colours)] if pretty else [structlog.processors.JSONRenderer(ensure_ascii=False)]
+    json_lines: list[Processor] = [_leading, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    final += [_short, _console(colours)] if pretty else json_lines
     handler = _Writer(write)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=final))
     root = logging.getLogger()
@@ -135,6 +136,12 @@ def set_up(write: Callable[[str], None], *, pretty: bool, level: Level = "info",
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,  # modules make their loggers at import, before this runs
     )
+
+
+def _leading(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """When, how bad and what come first: people read JSON lines too."""
+    first = ("timestamp", "level", "logger", "event")
+    return {key: event[key] for key in first if key in event} | {k: v for k, v in event.items() if k not in first}
 
 
 def _short(_logger: WrappedLogger, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

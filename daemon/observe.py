@@ -1,7 +1,7 @@
 """What the parts do, told to those who watch: metrics, health, the log, the terminal. Decides nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
@@ -14,10 +14,11 @@ from daemon.fetch.poll import Polled
 from daemon.health import Health
 from daemon.live_line import Figures
 from daemon.reload import Reloaded
+from daemon.sender import Kind
 from daemon.sender import Outcome as Attempt
 from daemon.status import Status
 from daemon.store.feeds import FeedStates
-from daemon.telemetry import MatchOutcome, Metrics
+from daemon.telemetry import MatchOutcome, Metrics, PollOutcome
 
 logger = structlog.get_logger("wirewatch")
 
@@ -37,7 +38,7 @@ class Observer:
         status: Callable[[], Status],
         lag: Callable[[], Mapping[tuple[str, str], int]],
         states: FeedStates,
-        channels: Callable[[], Mapping[str, str]],
+        channels: Iterable[str],
     ) -> None:
         """Where the gauges look when they are scraped."""
         self._states = states
@@ -57,10 +58,8 @@ class Observer:
         metrics.channels_disabled.read_from(lambda: {(): float(len(status().kept.channels_disabled))})
         metrics.dead_letters.read_from(lambda: {(): float(status().kept.dead_letters)})
         metrics.disk_free.read_from(lambda: {(): float(status().disk_free)})
-        metrics.parts_ready.read_from(
-            lambda: {(part.name,): float(part.ready) for part in self._health.ready()[1]}
-        )
-        for name in channels():
+        metrics.parts_ready.read_from(lambda: {(part.name,): float(part.ready) for part in self._health.ready()[1]})
+        for name in channels:
             self._health.set(f"channel:{name}", True)
 
     # -- fetch
@@ -69,7 +68,7 @@ class Observer:
         self._metrics.articles_read.add(outcome, count=number)
 
     def polled(self, polled: Polled) -> None:
-        self._metrics.polls.add(polled.kind or polled.outcome)
+        self._metrics.polls.add(_ending(polled))
         self._metrics.poll_lateness.observe(max(0.0, polled.started - polled.due))
         self._metrics.poll_seconds.observe(polled.finished - polled.started)
         if polled.outcome == "failed":
@@ -111,7 +110,7 @@ class Observer:
 
     # -- send
 
-    def attempted(self, kind: str, outcome: Attempt) -> None:
+    def attempted(self, kind: Kind, outcome: Attempt) -> None:
         self._metrics.deliveries.add(kind, outcome)
 
     def channel(self, name: str, works: bool, why: str) -> None:
@@ -142,6 +141,12 @@ class Observer:
             alerts=int(self._metrics.alerts.total()),
             not_ready=tuple(part.name for part in self._health.ready()[1] if not part.ready),
         )
+
+
+def _ending(polled: Polled) -> PollOutcome:
+    if polled.outcome == "failed":
+        return polled.kind or "unreadable"
+    return polled.outcome
 
 
 def _outcome(judged: Judged) -> MatchOutcome:

@@ -1,6 +1,7 @@
 """The checks of `wirewatch doctor` that ask other machines: feeds, and channels without sending anything."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ async def _channel(settings: "ChannelSettings", limit: float, slack: str) -> Ans
     except ConfigError as error:
         return Answer(trouble=str(error))
     except OSError as error:
-        return Answer(trouble=f"cannot connect: {error.strerror or error}")
+        return Answer(trouble=f"cannot connect: {_reason(error)}")
 
 
 async def _slack(settings: "SlackChannel", api: str) -> Answer:
@@ -106,7 +107,7 @@ async def _dial(url: str) -> Answer:
     except socket.gaierror:
         return Answer(trouble=f"there is no address for the name {host}")
     except OSError as error:
-        return Answer(trouble=f"cannot connect to {host}:{port}: {error.strerror or type(error).__name__}")
+        return Answer(trouble=f"cannot connect to {host}:{port}: {_reason(error)}")
     writer.close()
     return Answer(detail=f"{host}:{port} takes connections; nothing was sent")
 
@@ -114,6 +115,8 @@ async def _dial(url: str) -> Answer:
 async def _email(settings: "EmailChannel", limit: float) -> Answer:
     """Connects, negotiates TLS, logs in and says NOOP."""
     import aiosmtplib
+
+    from consumers.notify.mail import verdict
 
     client = aiosmtplib.SMTP(
         hostname=settings.host,
@@ -128,14 +131,14 @@ async def _email(settings: "EmailChannel", limit: float) -> Answer:
     try:
         async with client:
             await client.noop()
-    except aiosmtplib.SMTPAuthenticationError as error:
-        return Answer(trouble=f"{where} does not accept the user name and password ({error.code})")
-    except aiosmtplib.SMTPResponseException as error:
-        return Answer(trouble=f"{where} refuses ({error.code})")
     except aiosmtplib.SMTPException as error:
-        return Answer(trouble=f"{where}: {error}")
+        return Answer(trouble=verdict(error, where).reason)
     login = f", logged in as {settings.username}" if settings.username else ""
     return Answer(detail=f"{where} answers ({settings.security}{login}); no mail was sent")
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else type(error).__name__
 
 
 def sample(feeds: Sequence[T], size: int) -> list[T]:

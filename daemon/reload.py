@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -37,9 +37,10 @@ class Reloaded:
 class ConfigFiles:
     """Threads may share it; looks take turns.
 
-    ``publish`` puts topics in force, ``set_feeds`` takes the feeds and the ids of those whose keys were edited,
-    ``set_channels`` all channels, ``report`` hears of every look. The last good text of topics.toml and feeds.toml is
-    kept in the folder ``kept``, so that a daemon that starts beside a broken edit goes on with what was in force.
+    ``publish`` puts topics in force, ``set_feeds`` and ``set_channels`` take all that are listed now, ``report`` hears
+    of every look. What a callback finds wrong it raises as ``ConfigError``: then the edit is not in force. The last
+    good text of topics.toml and feeds.toml is kept in the folder ``kept``, so that a daemon that starts beside a broken
+    edit goes on with what was in force.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class ConfigFiles:
         *,
         kept: Path,
         publish: Callable[[Sequence[Topic]], Publication],
-        set_feeds: Callable[[Sequence[Feed], Collection[str]], None],
+        set_feeds: Callable[[Sequence[Feed]], None],
         set_channels: Callable[[Mapping[str, ChannelSettings]], None],
         report: Callable[[Reloaded], None],
     ) -> None:
@@ -120,7 +121,7 @@ class ConfigFiles:
         before = {feed.id: feed for feed in self._feeds or ()}
         after = {feed.id: feed for feed in feeds}
         if feeds != self._feeds:
-            self._set_feeds(feeds, [key for key in after if key in before and before[key] != after[key]])
+            self._set_feeds(feeds)
         self._feeds = feeds
         return _difference(before, after)
 

@@ -10,11 +10,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 
-from consumers.alerting import Alerter, BackfillSummaries, Decisions, Summary
+from consumers.alerting import Alerter, AlreadyPublished, BackfillSummary, Decisions
 from consumers.embedding import Embedder
 from consumers.errors import ModelUnusable
 from consumers.matcher import Judged, Matcher
 from consumers.model import ARTICLES, BACKFILL, MATCHES, TOPICS, Article, Match, Topic
+from consumers.stories import StoryRule
 from daemon.clock import Clock
 from daemon.errors import Unavailable, Unusable
 from daemon.log import Log, Quarantine
@@ -124,7 +125,7 @@ class Alerting:
         trouble: Trouble,
         decided: Callable[[Decisions], None],
         rejected: Callable[[str, str], None],
-        summary: Callable[[Summary, str], None],
+        summary: Callable[[AlreadyPublished, str], None],
     ) -> None:
         """``summary`` is told what a first poll would have alerted, with the topic's query."""
         self._log = log
@@ -141,8 +142,8 @@ class Alerting:
     def run(self, stop: threading.Event) -> None:
         """What it remembers of stories is read from the store first; so a restart begins where the last one ended."""
         alerter = Alerter(settle=self._settle)
-        alerter.restore(*self._stories.restore(self._clock.now() - alerter.memory))
-        summaries = BackfillSummaries()
+        alerter.restore(self._stories.restore(self._clock.now() - StoryRule().window))
+        summaries = BackfillSummary()
         queries: dict[str, str] = {}
         with closing(self._log.table(TOPICS)) as table:
 
@@ -156,6 +157,7 @@ class Alerting:
                 self._beat()
 
             def decide(matches: Sequence[Match]) -> Sequence[Decisions]:
+                follow()  # a topic is on its stream before its first match: whoever reads the match finds it
                 return [alerter.decide(matches, self._clock.now())]
 
             def record(decisions: Sequence[Decisions]) -> None:

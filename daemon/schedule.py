@@ -21,9 +21,7 @@ from daemon.clock import Clock
 
 Job = Callable[[], Awaitable[None]] | Callable[[], None]
 
-_LOOK = 2.0  # seconds between two looks of the watchdog
 _JUMP = 5.0  # seconds that the two clocks may drift apart between two looks
-_STALLED = 15.0  # seconds without a run of a job that is due more often
 
 
 @dataclass(slots=True)
@@ -41,11 +39,20 @@ class Schedule:
     """
 
     def __init__(
-        self, *, clock: Clock, on_jump: Callable[[float], None], on_stall: Callable[[str, float], None]
+        self,
+        *,
+        clock: Clock,
+        on_jump: Callable[[float], None],
+        on_stall: Callable[[str, float], None],
+        look: float = 2.0,
+        stalled: float = 15.0,
     ) -> None:
+        """``look``: seconds between two looks of the watchdog. ``stalled``: without a run of a job due more often."""
         self._clock = clock
         self._on_jump = on_jump
         self._on_stall = on_stall
+        self._look = look
+        self._stalled = stalled
         self._kept: dict[str, _Kept] = {}
         self._broken = asyncio.Event()
         self._error: BaseException | None = None
@@ -68,14 +75,16 @@ class Schedule:
         self._scheduler.start()
         for kept in self._kept.values():
             kept.ran = self._clock.monotonic()
-        self._watching = asyncio.create_task(self._watch(), name="watchdog of the schedule")
+        wall, monotonic = self._clock.now(), self._clock.monotonic()
+        self._watching = asyncio.create_task(self._watch(wall, monotonic), name="watchdog of the schedule")
 
     def stop(self) -> None:
-        """Starts nothing more. Twice is fine."""
+        """Starts nothing more, and cancels what runs on the loop. Twice is fine."""
         if self._watching is not None:
             self._watching.cancel()
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
+            self._watching = None
+            self._scheduler.remove_all_jobs()
+            self._scheduler.shutdown(wait=False)  # takes effect at the loop's next turn
 
     async def crashed(self) -> None:
         """Waits for a job that raises, and raises the same."""
@@ -94,10 +103,9 @@ class Schedule:
             self._error = self._error or event.exception
             self._broken.set()
 
-    async def _watch(self) -> None:
-        wall, monotonic = self._clock.now(), self._clock.monotonic()
+    async def _watch(self, wall: float, monotonic: float) -> None:
         while True:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(self._look)
             now, moment = self._clock.now(), self._clock.monotonic()
             jump = (now - wall) - (moment - monotonic)
             wall, monotonic = now, moment
@@ -111,7 +119,7 @@ class Schedule:
             self._rearm(stalled)
 
     def _late(self, kept: _Kept, moment: float) -> bool:
-        return kept.seconds is not None and moment - kept.ran > max(3 * kept.seconds, _STALLED)
+        return kept.seconds is not None and moment - kept.ran > max(3 * kept.seconds, self._stalled)
 
     def _rearm(self, names: Iterable[str]) -> None:
         for name in names:

@@ -30,9 +30,10 @@ from daemon.store.outbox import Delivery, Disabled, Outbox, Tell
 P = ParamSpec("P")
 T = TypeVar("T")
 
+Kind = Literal["console", "slack", "email", "webhook"]
 Outcome = Literal["sent", "retried", "dead", "in_doubt"]
 
-_HEAD_START = 5  # failures in a row in which the first in the queue keeps its place
+_HEAD_START = 5  # attempts in which the first in the queue keeps its place: half a minute
 _FAILURES_SHOWN = 2  # in a row; one alone is no news
 _FAILURES_TOLD = 9  # in a row: some eight minutes
 _STORE_PAUSE = 1.0  # seconds between attempts to reach the store
@@ -45,7 +46,7 @@ class Channel:
     """A destination as the settings name it. A disabled one is tried again when ``settings_hash`` changes."""
 
     name: str
-    kind: str  # console, slack, email, webhook
+    kind: Kind
     notifier: Notifier
     settings_hash: str = ""
 
@@ -65,7 +66,7 @@ class Sender:
         clock: Clock,
         operator: str = "console",
         rng: random.Random,
-        count: Callable[[str, Outcome], object] = _ignore,
+        count: Callable[[Kind, Outcome], object] = _ignore,
         accepted: Callable[[float], object] = _ignore,
         report: Callable[[str, bool, str], object] = _ignore,
         poll: float = 0.25,
@@ -95,9 +96,9 @@ class Sender:
         self._stopping = False
 
     def set_channels(self, channels: Iterable[Channel]) -> None:
-        """Put new settings in force, from the loop. A disabled channel whose settings changed gets another chance."""
+        """Put new settings in force. A disabled channel whose settings changed gets another chance."""
         self._channels = {channel.name: channel for channel in channels}
-        for name, disabled in self._disabled.items():
+        for name, disabled in list(self._disabled.items()):
             channel = self._channels.get(name)
             if channel and channel.settings_hash != disabled.settings_hash:
                 self._another_chance.add(name)
@@ -248,12 +249,7 @@ class Sender:
             return
         failures, since = self._failures.get(name, (0, now))
         self._failures[name] = (failures + 1, since)
-        jitter = self._rng.random()  # one draw for both waits: the delivery that failed is due when its channel is
-        hold, wait = backoff(failures + 1, jitter), backoff(delivery.attempts, jitter)
-        if failures >= _HEAD_START:
-            hold /= 2  # perhaps only this message fails: let the next one try
-        if error.after is not None:
-            hold = wait = max(error.after, backoff(1, jitter))
+        hold, wait = self._waits(failures + 1, delivery.attempts, error.after)
         await self._surely(self._outbox.retry, delivery.id, now + wait, error.reason, in_doubt=in_doubt)
         self._hold(name, hold)
         self._count(channel.kind, "in_doubt" if in_doubt else "retried")
@@ -296,6 +292,20 @@ class Sender:
 
     def _hold(self, name: str, seconds: float) -> None:
         self._free_at[name] = max(self._free_at.get(name, 0.0), self._clock.monotonic() + seconds)
+
+    def _waits(self, failures: int, attempts: int, after: float | None) -> tuple[float, float]:
+        """Seconds for the channel and for the delivery that failed.
+
+        They are the same at first, so that a short outage keeps the order. A delivery that goes on failing steps back,
+        and lets the next one try: perhaps only this one fails.
+        """
+        jitter = self._rng.random()
+        if after is not None:
+            return (max(after, backoff(1, jitter)),) * 2
+        hold = backoff(failures, jitter)
+        if attempts <= _HEAD_START:
+            return hold, hold
+        return hold / 2, max(hold, backoff(attempts, jitter))
 
     def _backoff(self, attempts: int) -> float:
         return backoff(attempts, self._rng.random())

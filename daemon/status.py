@@ -1,60 +1,17 @@
 """What Wirewatch is doing, for `wirewatch status`, the page and the API: one value, looked up once."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import disk_usage
-from typing import Literal
 
-from sqlalchemy import Column, Connection, func, select
-
-from daemon.feeds import FeedState
+from daemon.clock import Clock
 from daemon.health import Part
 from daemon.logs import neutralise
-from daemon.store import Store, tables
-from daemon.store.topics import TopicVersions
-from daemon.wire import from_json
-
-HOUR, DAY = 3600.0, 86400.0
-WORST = 3
-FeedCondition = Literal["healthy", "failing", "new"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailingFeed:
-    feed_id: str
-    error: str
-    last_success: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DisabledChannel:
-    name: str
-    reason: str
-    since: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What the store knows, running or not. Counts "_24h" are over the last 24 hours."""
-
-    feeds: int = 0
-    feeds_due: int = 0
-    feeds_new: int = 0  # not polled yet
-    feeds_failing: int = 0
-    worst: tuple[FailingFeed, ...] = ()  # the most failures first, at most three
-    articles_1h: int = 0
-    articles_24h: int = 0
-    last_article: float | None = None
-    topics_in_force: int = 0
-    topics_pending: int = 0  # latest version not applied by any matcher yet
-    matches_24h: int = 0
-    alerts_24h: int = 0
-    deliveries_waiting: int = 0
-    deliveries_dead: int = 0
-    channels_disabled: tuple[DisabledChannel, ...] = ()
-    dead_letters: int = 0
+from daemon.store import Store
+from daemon.store.survey import DAY, HOUR, FailingFeed, Kept, survey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,73 +36,23 @@ class Status:
     disk_free: int = 0  # bytes
 
 
-def condition(state: FeedState) -> FeedCondition:
-    if state.polled is None:
-        return "new"
-    return "failing" if state.error else "healthy"
+class Recent:
+    """A status that is looked up at most once in ``seconds``, however many ask. Threads may share it."""
 
+    def __init__(self, look: Callable[[], Status], clock: Clock, seconds: float = 1.0) -> None:
+        self._look = look
+        self._clock = clock
+        self._seconds = seconds
+        self._known: tuple[float, Status] | None = None
+        self._lock = threading.Lock()
 
-def survey(store: Store, now: float) -> Kept:
-    """Everything the store knows of the present. Raises ``Unavailable``.
-
-    Some 20 ms with 5,000 feeds, nearly all of it their states.
-    """
-    topics = TopicVersions(store).in_force()
-    with store.read() as connection:
-        states = feed_states(connection)
-        applied = applied_versions(connection)
-        failing = sorted((s for s in states if condition(s) == "failing"), key=lambda s: (-s.failures, s.feed_id))
-        enabled = [topic for topic in topics.values() if topic.enabled]
-        return Kept(
-            feeds=len(states),
-            feeds_due=sum(state.next_due <= now for state in states),
-            feeds_new=sum(condition(state) == "new" for state in states),
-            feeds_failing=len(failing),
-            worst=tuple(
-                FailingFeed(feed_id=s.feed_id, error=s.error, last_success=s.succeeded) for s in failing[:WORST]
-            ),
-            articles_1h=_count_since(connection, tables.articles.c.seen, now - HOUR),
-            articles_24h=_count_since(connection, tables.articles.c.seen, now - DAY),
-            last_article=connection.scalar(select(func.max(tables.articles.c.seen))),
-            topics_in_force=len(enabled),
-            topics_pending=sum(applied.get(topic.id, 0) < topic.version for topic in enabled),
-            matches_24h=_count_since(connection, tables.story_matches.c.at, now - DAY),
-            alerts_24h=_count_since(connection, tables.alerts.c.at, now - DAY),
-            deliveries_waiting=_count_states(connection, "pending", "sending", "retry"),
-            deliveries_dead=_count_states(connection, "dead"),
-            channels_disabled=_disabled(connection),
-            dead_letters=connection.scalar(select(func.count()).select_from(tables.dead_letters)) or 0,
-        )
-
-
-def feed_states(connection: Connection) -> tuple[FeedState, ...]:
-    """Of the feeds that are listed and enabled. ``next_due`` is the column's: it is what the dispatcher goes by."""
-    feeds = tables.feeds
-    rows = connection.execute(select(feeds.c.state, feeds.c.next_due).where(feeds.c.listed)).all()
-    return tuple(replace(from_json(FeedState, row.state), next_due=row.next_due) for row in rows)
-
-
-def _count_since(connection: Connection, column: Column[float], since: float) -> int:
-    return connection.scalar(select(func.count()).where(column > since)) or 0
-
-
-def _count_states(connection: Connection, *states: str) -> int:
-    return connection.scalar(select(func.count()).where(tables.deliveries.c.state.in_(states))) or 0
-
-
-def _disabled(connection: Connection) -> tuple[DisabledChannel, ...]:
-    channels = tables.channel_states
-    rows = connection.execute(select(channels).where(channels.c.disabled).order_by(channels.c.channel)).all()
-    return tuple(DisabledChannel(name=row.channel, reason=row.reason, since=row.at) for row in rows)
-
-
-def applied_versions(connection: Connection) -> dict[str, int]:
-    """The newest version of each topic that a matcher works with."""
-    applied = tables.topics_applied
-    rows = connection.execute(
-        select(applied.c.topic_id, func.max(applied.c.version).label("version")).group_by(applied.c.topic_id)
-    )
-    return {row.topic_id: row.version for row in rows}
+    def __call__(self) -> Status:
+        """Raises what ``look`` raises, and then asks again the next time."""
+        with self._lock:
+            now = self._clock.monotonic()
+            if self._known is None or now - self._known[0] >= self._seconds:
+                self._known = (now, self._look())
+            return self._known[1]
 
 
 # -- for people

@@ -22,9 +22,10 @@ Mark = tuple[int, int, int] | None  # None: there is no such file
 
 
 class FolderWatch:
-    """Made before the files are read for the first time, so that no edit falls between.
+    """Calls ``on_change(name)`` from the thread that runs it, one call at a time.
 
-    Calls ``on_change(name)`` from the thread that runs it, one call at a time. A call that raises ``Unavailable`` is made again at the next look.
+    To be made before the files are read for the first time: then no edit falls between. A call that raises
+    ``Unavailable`` is made again at the next look.
     """
 
     def __init__(self, folder: Path, names: Sequence[str], on_change: Callable[[str], None]) -> None:

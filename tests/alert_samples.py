@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from consumers.model import Message, Notice, Passage, Report
 
-NOON = 1_795_269_720.0  # 2026-11-21 14:02 UTC
+NOON = 1_763_733_720.0  # 2025-11-21 14:02 UTC
 TEXT = (
     "Russian aircraft carried out twenty strikes on Wednesday in Homs province, the defence ministry said, adding "
     "that depots and command posts were destroyed."
@@ -24,7 +24,7 @@ ALERT = Message(
     kind="first",
     at=NOON,
     headline="Russian warplanes strike targets near Homs, ministry says",
-    url="https://example.org/news/2026/11/21/homs?id=4&lang=en",
+    url="https://example.org/news/2025/11/21/homs?id=4&lang=en",
     reports=(
         Report(source="example.org", url="https://example.org/1", title="Warplanes strike", at=NOON - 660),
         Report(source="site-two.example", url="https://site-two.example/2", title="Strikes", at=NOON - 300),

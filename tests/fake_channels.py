@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from consumers.ids import alert_id, delivery_id
-from consumers.model import Article, Match, Message, Notice, Receipt, Report, Story, Topic
+from consumers.model import Article, Match, Message, Notice, Receipt, Story, Topic
 from consumers.notify import Repeats
 from daemon.sender import Channel, Sender
 from daemon.store import Store
@@ -90,7 +90,7 @@ class FindingChannel(FakeChannel):
 
 
 @dataclass
-class Lost(Exception):  # noqa: N818 - a word of the fake's, not an error of ours
+class Lost(Exception):
     error: BaseException
 
 

@@ -167,3 +167,21 @@ async def serving_feeds(host: str = "127.0.0.1") -> AsyncIterator[FakeFeeds]:
     finally:
         fake.release()
         await runner.cleanup()
+
+
+@dataclass
+class SteadyClock:
+    """Stands still until it is told to go."""
+
+    wall: float = 1_800_000_000.0
+    ticks: float = 1_000.0
+
+    def now(self) -> float:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.ticks
+
+    def go(self, seconds: float) -> None:
+        self.wall += seconds
+        self.ticks += seconds

@@ -27,7 +27,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "apscheduler": ("daemon/schedule.py",),
     "kafka": ("daemon/log/kafka.py",),
     "sentence_transformers": ("consumers/embedding.py",),
-    "torch": ("consumers/embedding.py",),
+    "torch": ("consumers/embedding.py", "daemon/cli/doctor.py"),  # doctor tells which build is installed
     "transformers": ("consumers/embedding.py",),
     "faiss": ("consumers/topic_index.py",),
     # the model
@@ -36,12 +36,13 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     # what is kept
     "sqlalchemy": ("daemon/store/",),
     "alembic": ("daemon/store/opening.py", "daemon/store/migrations/"),
-    "sqlite3": ("daemon/store/__init__.py", "daemon/store/opening.py", "daemon/log/"),
+    "sqlite3": ("daemon/store/__init__.py", "daemon/store/opening.py", "daemon/log/", "daemon/cli/doctor.py"),
     # sockets
     "aiohttp": (
         "consumers/notify/",
         "daemon/fetch/",
         "daemon/demo/",
+        "daemon/app.py",  # makes the sessions
         "daemon/channels.py",
         "daemon/cli/channels.py",
         "daemon/reachability.py",

@@ -29,9 +29,7 @@ def main() -> int:
     found = sets.names(folder) if arguments.data or os.environ.get("WIREWATCH_EVAL") else []
     names = [name for name in found if not arguments.sets or name in arguments.sets]
     if not names:
-        print(
-            "no evaluation sets: name their folder with --data or $WIREWATCH_EVAL (NAME.docs.jsonl.gz, NAME.topics.jsonl.gz)"
-        )
+        print("no evaluation sets (NAME.docs.jsonl.gz, NAME.topics.jsonl.gz): say --data FOLDER or set $WIREWATCH_EVAL")
         return 0
     embedder = SentenceTransformerEmbedder()
     ways: dict[str, dict[str, Curve]] = {}
@@ -58,9 +56,8 @@ def _measured(chosen: EvaluationSet, embedder: Embedder, cache: Path) -> Mapping
 
 
 def _print(names: list[str], ways: Mapping[str, Mapping[str, Curve]]) -> None:
-    print(
-        f"\n{'set':<16} {'way':<14} {'mAP':>5}   F1 micro/macro: {'left out':>12} {f'line {LINE}':>12} {'best line':>10}"
-    )
+    head = f"{'set':<16} {'way':<14} {'mAP':>5}   F1 micro/macro:"
+    print(f"\n{head} {'left out':>12} {f'line {LINE}':>12} {'best line':>10}")
     for name in names:
         for way, curves in ways.items():
             here = curves[name]

@@ -5,6 +5,7 @@ groups:history), and where the channel is given by name channels:read (groups:re
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,8 @@ _WHAT_TO_DO = {
     "missing_scope": "the token lacks a right: it needs chat:write",
 }
 
+_ID = re.compile(r"[CDG][A-Z0-9]{8,}")
+
 Call = Coroutine[Any, Any, "AsyncSlackResponse"]
 
 
@@ -66,7 +69,7 @@ class SlackNotifier:
         # its own retries would repeat a message whose answer got lost
         self._client = AsyncWebClient(token=token, session=session, base_url=base_url, retry_handlers=[])
         self._channel = channel
-        self._channel_id = channel if channel[:1] in {"C", "G", "D"} and channel.isupper() and channel.isalnum() else ""
+        self._channel_id = channel if _ID.fullmatch(channel) else ""
         self._now = now
         self._timeout = timeout
         self._asked = float("-inf")

@@ -1,6 +1,5 @@
 """The command line: one file per noun, light to import, so that ``--help`` and completion answer at once."""
 
-import importlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,10 +8,8 @@ from typer.core import TyperGroup
 
 from consumers.errors import WirewatchError
 from daemon import __version__
+from daemon.cli import alerts, channels, config, dead_letters, demo, doctor, feeds, init, run, status, topics
 from daemon.cli.context import fail
-
-VERBS = ("run", "demo", "init", "status", "doctor")
-NOUNS = ("topics", "feeds", "alerts", "channels", "dead-letters", "config")
 
 
 class Root(TyperGroup):
@@ -43,37 +40,30 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def root(
-    config: Annotated[
+    _config: Annotated[
         Path | None,
         typer.Option(
+            "--config",
             metavar="DIR",
             help="Folder of the configuration files [default: $WIREWATCH_CONFIG, else ./config, else .]",
             show_default=False,
         ),
     ] = None,
-    version: Annotated[
+    _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
     ] = False,
 ) -> None:
     """Wirewatch watches the news for you: one alert per story, with the sentence that matched and the reason."""
 
 
-def _register() -> None:
-    for verb in VERBS:
-        module = _module(verb)
-        if module:
-            app.command(verb)(getattr(module, verb))
-    for noun in NOUNS:
-        module = _module(noun.replace("-", "_"))
-        if module:
-            app.add_typer(module.app, name=noun)
-
-
-def _module(name: str) -> Any:
-    try:
-        return importlib.import_module(f"daemon.cli.{name}")
-    except ModuleNotFoundError:
-        return None
-
-
-_register()
+for verb in (run.run, demo.demo, init.init, status.status, doctor.doctor):
+    app.command()(verb)
+for name, noun in (
+    ("topics", topics),
+    ("feeds", feeds),
+    ("alerts", alerts),
+    ("channels", channels),
+    ("dead-letters", dead_letters),
+    ("config", config),
+):
+    app.add_typer(noun.app, name=name)

@@ -25,7 +25,7 @@ def list_channels(ctx: typer.Context, json: Json = False) -> None:
     queues, disabled = _known(settings)
     names = [*settings.channel, *(name for name in queues if name not in settings.channel)]
     rows = [_row(name, settings.channel.get(name), queues, disabled) for name in names]
-    columns = ("name", "type", "state", "waiting", "sent", "given up", "last sent", "reason")
+    columns = ("name", "type", "state", "waiting", "sent", "given_up", "last_sent", "reason")
     emit(rows, columns=columns, as_json=json, empty="No channels: add a [channel.NAME] to wirewatch.toml.")
 
 
@@ -127,9 +127,9 @@ def _row(
         "state": state,
         "waiting": queue.waiting,
         "sent": queue.sent,
-        "given up": queue.dead,
-        "last sent": _time(queue.last_sent),
-        "waiting since": _time(queue.oldest),
+        "given_up": queue.dead,
+        "last_sent": _time(queue.last_sent),
+        "waiting_since": _time(queue.oldest),
         "reason": refusal.reason if refusal else None,
     }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import typer
 
-from daemon.errors import ConfigError, Unusable
+from daemon.errors import Unusable
 
 if TYPE_CHECKING:
     from daemon.settings import Settings
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NOT_RUNNING = 3
+_WIDEST = 10_000  # columns; a table is measured within the width of its console
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -53,7 +54,7 @@ def default_config_dir() -> Path:
 
 def config_dir(ctx: typer.Context) -> Path:
     """The folder named with --config, else the default one."""
-    named = ctx.find_root().params.get("config")
+    named = ctx.find_root().params.get("_config")
     return Path(named) if named else default_config_dir()
 
 
@@ -80,7 +81,8 @@ def open_read(ctx: typer.Context) -> "Iterator[Store]":
 def emit(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_json: bool, empty: str) -> None:
     """``rows`` as a JSON array, or as a table of ``columns``, or the sentence ``empty`` where there are none.
 
-    JSON carries every key of a row; the table shows the columns only, "_" as a space. Numbers align right; None is shown as nothing.
+    JSON carries every key of a row; the table shows the columns only, "_" as a space. Numbers align right; None is
+    shown as nothing.
     """
     if as_json:
         typer.echo(json.dumps(list(rows), ensure_ascii=False, indent=2, default=str))
@@ -93,14 +95,15 @@ def emit(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_jso
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
+    for place, column in enumerate(columns):
         numbers = all(isinstance(row.get(column), int | float | None) for row in rows)
-        table.add_column(column.replace("_", " "), justify="right" if numbers else "left", overflow="fold")
+        name = column.replace("_", " ")
+        table.add_column(name, justify="right" if numbers else "left", overflow="fold", no_wrap=place == 0)
     for row in rows:
         table.add_row(*(Text(cell(row.get(column))) for column in columns))
     console = Console()
     if not console.is_terminal:
-        console = Console(width=max(console.width, console.measure(table).maximum))  # a pipe has no edge to wrap at
+        console = Console(width=10_000)  # a pipe has no edge to wrap at
     console.print(table)
 
 
@@ -126,7 +129,6 @@ def iso(at: float) -> str:
 
 __all__ = [
     "NOT_RUNNING",
-    "ConfigError",
     "config_dir",
     "default_config_dir",
     "emit",

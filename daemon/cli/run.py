@@ -1,5 +1,6 @@
 """``wirewatch run``: the daemon, in the foreground, until SIGTERM or Ctrl-C."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -7,15 +8,18 @@ import typer
 from daemon.cli.context import config_dir, fail, load_settings
 
 
+class LogLevel(StrEnum):
+    debug = "debug"
+    info = "info"
+    warning = "warning"
+    error = "error"
+
+
 def run(
     ctx: typer.Context,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: Annotated[LogLevel, typer.Option(help="What is written to stderr.")] = LogLevel.info,
 ) -> None:
     """Watch the feeds, match the topics, send the alerts."""
-    from daemon.logs import LEVELS
-
-    if log_level not in LEVELS:
-        fail(f"--log-level is one of {', '.join(LEVELS)}", code=2)
     settings = load_settings(ctx)
 
     import threading
@@ -24,6 +28,6 @@ def run(
     from daemon.errors import Unusable
 
     try:
-        run_until(threading.Event(), settings, config_dir(ctx), log_level=log_level)
+        run_until(threading.Event(), settings, config_dir(ctx), log_level=log_level.value)
     except Unusable as error:
         fail(str(error))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from daemon.cli.context import cell, config_dir, emit, fail, iso, load_settings, plain
+from daemon.cli.topics_test import test_topic
 from daemon.errors import Unavailable, Unusable
 
 if TYPE_CHECKING:
@@ -202,12 +203,4 @@ def _in_force(versions: "TopicVersions", topic_id: str, wanted: "Topic | None") 
     return newest.version if same and newest.version in applied else 0
 
 
-def _register_test() -> None:
-    try:
-        from daemon.cli.topics_test import test_topic
-    except ModuleNotFoundError:
-        return
-    app.command("test")(test_topic)
-
-
-_register_test()
+app.command("test")(test_topic)

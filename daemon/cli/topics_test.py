@@ -166,7 +166,7 @@ def _progress() -> "Iterator[Callable[[int], None]]":
 
 def _print_back_test(tested: "BackTest", days: int) -> None:
     span = "day" if days == 1 else f"{days} days"
-    typer.echo(plain(f"{tested.topic.query} · {tested.topic.kind} · {tested.articles:,} articles of the last {span}"))
+    typer.echo(plain(f"{tested.topic.query} · {tested.topic.kind} · {_articles(tested.articles)} of the last {span}"))
     if tested.other_model:
         typer.echo(f"{tested.other_model:,} of them were read with another model and are left out.")
     if not tested.articles:

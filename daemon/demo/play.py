@@ -109,8 +109,10 @@ class Script:
         store = open_for_reading("sqlite:", self._config / "data")
         try:
             alerts = Stories(store).alerts(limit=2)
-            sent = len(alerts) == 1 and all(delivery.state == "sent" for delivery in alerts[0].deliveries)
-            return len({report.source for report in alerts[0].story.reports}) if sent and alerts[0].deliveries else 0
+            story = alerts[0].story if len(alerts) == 1 else None
+            if story is None or any(delivery.state != "sent" for delivery in alerts[0].deliveries):
+                return 0
+            return len({report.source for report in story.reports})
         finally:
             store.close()
 

@@ -148,11 +148,10 @@ class FeedClient:
         session = self._proxied if feed.proxy else self._direct
         if session is None:
             raise RuntimeError("a FeedClient is used inside `async with`")
-        headers = {**(dict(feed.headers) if own else {}), **_validators(state)}
+        headers = {**_validators(state), **({**_credentials(feed, url), **dict(feed.headers)} if own else {})}
         async with session.get(
             url.with_user(None).with_password(None) if url.user else url,
             headers=headers,
-            auth=_credentials(feed, url) if own else None,
             proxy=feed.proxy or None,
             allow_redirects=False,
         ) as response:
@@ -220,18 +219,22 @@ def _validators(state: FeedState) -> dict[str, str]:
     return {str(name): value for name, value in pairs if value}
 
 
-def _credentials(feed: Feed, url: URL) -> aiohttp.BasicAuth | None:
-    if not feed.basic_auth_file:
-        return aiohttp.BasicAuth(url.user, url.password or "", "utf-8") if url.user else None
+def _credentials(feed: Feed, url: URL) -> dict[str, str]:
+    user, password = url.user or "", url.password or ""
+    if feed.basic_auth_file:
+        user, password = _read_credentials(Path(feed.basic_auth_file))
+    return {str(hdrs.AUTHORIZATION): aiohttp.encode_basic_auth(user, password)} if user else {}
+
+
+def _read_credentials(file: Path) -> tuple[str, str]:
     try:
-        user, colon, password = (
-            Path(feed.basic_auth_file).read_text("utf-8").partition("\n")[0].rstrip("\r").partition(":")
-        )
+        line = file.read_text("utf-8").partition("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
-        raise PollFailed("settings", f"basic_auth_file cannot be read ({feed.basic_auth_file})") from error
+        raise PollFailed("settings", f"basic_auth_file cannot be read ({file})") from error
+    user, colon, password = line.partition(":")
     if not colon:
-        raise PollFailed("settings", f'basic_auth_file must hold "user:password" ({feed.basic_auth_file})')
-    return aiohttp.BasicAuth(user, password, "utf-8")
+        raise PollFailed("settings", f'basic_auth_file must hold "user:password" ({file})')
+    return user, password
 
 
 def _short(validator: str) -> str:

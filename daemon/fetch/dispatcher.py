@@ -15,6 +15,8 @@ from daemon.store.feeds import FeedStates
 
 T = TypeVar("T")
 
+_AGAIN = 10.0  # seconds, after a poll that was cut off
+
 
 class Polling(Protocol):
     async def poll(self, feed: Feed, state: FeedState) -> Polled: ...
@@ -62,6 +64,10 @@ class Dispatcher:
         """Due, and waiting for room or for their host."""
         return len(self._turns)
 
+    def start(self) -> None:
+        """Polls begin again after a ``stop``; a new dispatcher is started already."""
+        self._stopping = False
+
     async def set_feeds(self, feeds: Sequence[Feed]) -> None:
         """From now on these are polled, those that are enabled. New and edited ones at once.
 
@@ -88,10 +94,12 @@ class Dispatcher:
             self._start(feed_id, host)
 
     async def crashed(self) -> None:
-        """Waits for what nobody expected, and raises it: the role then ends, and is started again."""
+        """Waits for what nobody expected, and raises it, once: the role then ends, and is started again."""
         await self._broken.wait()
-        if self._error is not None:
-            raise self._error
+        error, self._error = self._error, None
+        self._broken.clear()
+        if error is not None:
+            raise error
 
     async def stop(self, deadline: float) -> None:
         """No new polls; those on the way get ``deadline`` seconds, then they are cancelled, and lose nothing."""
@@ -133,7 +141,10 @@ class Dispatcher:
     def _ended(self, feed_id: str, host: str, task: asyncio.Task[None]) -> None:
         del self._running[feed_id]
         self._turns.done(host, self._clock.monotonic())
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or error is not None:
+            self._states.postpone(feed_id, self._clock.now() + _AGAIN)
+        if error is not None:
             self._error = self._error or error
             self._broken.set()
 

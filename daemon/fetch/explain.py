@@ -1,5 +1,6 @@
 """What went wrong with a request, in one sentence for people."""
 
+import os
 import ssl
 from email.utils import parsedate_to_datetime
 
@@ -64,7 +65,8 @@ def broken(error: aiohttp.ClientError | OSError | ValueError) -> PollFailed:
 
 
 def _errno(error: BaseException) -> str:
-    return (getattr(error, "strerror", "") or type(error).__name__).lower()
+    number = getattr(error, "errno", None)
+    return os.strerror(number).lower() if number else type(error).__name__
 
 
 def _retry_after(response: aiohttp.ClientResponse, now: float) -> float | None:

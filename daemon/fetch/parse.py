@@ -32,7 +32,8 @@ def parse(body: bytes, url: str, headers: Mapping[str, str], *, max_entries: int
     """``url`` is where the body was read: relative links are resolved against it. Never fetches anything."""
     found = feedparser.parse(
         io.BytesIO(body),
-        response_headers={**headers, "content-location": url},
+        # without content-location: given one, it resolves guids too, and they would change when the feed moves
+        response_headers=dict(headers),
         sanitize_html=False,
         resolve_relative_uris=False,
     )
@@ -126,7 +127,8 @@ def _plain(detail: Mapping[str, Any]) -> str:
 def _link(entry: Mapping[str, Any], base: str) -> str:
     guid = str(entry.get("id") or "")
     # without a link of its own an item gets its guid as link, and that is often no address at all
-    link = entry.get("link") if entry.get("links") else None
+    own = any(link.get("rel") == "alternate" and link.get("href") for link in entry.get("links") or ())
+    link = entry.get("link") if own else None
     candidates = (entry.get("feedburner_origlink"), link, guid if guid.startswith("http") else None)
     for candidate in candidates:
         try:

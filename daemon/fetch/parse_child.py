@@ -1,4 +1,4 @@
-"""The process that parses: `python -m daemon.fetch.parse_child MEMORY CPU ENTRIES`.
+"""The process that parses: `python -m daemon.fetch.parse_child MEMORY CPU ENTRIES NICE`.
 
     daemon ──▶ stdin:  {"url", "headers"} · body          each part is preceded by its length (4 bytes, big endian)
     daemon ◀── stdout: "ready", then for each body: the name of its type · the value as JSON
@@ -19,6 +19,7 @@ from xml.sax import SAXException
 from daemon.fetch.parsed import NotAFeed, ParsedFeed
 
 OUT_OF_MEMORY = 3  # exit status
+_SMALL = b"<rss version='2.0'><channel><item><title>a &amp;amp; b</title></item></channel></rss>"
 
 # what feedparser and its kin have been seen to raise on hostile input; anything else ends this process
 _PARSER_ERRORS = (
@@ -27,12 +28,16 @@ _PARSER_ERRORS = (
 
 
 def main() -> int:
-    from daemon.fetch.parse import parse  # here, so that the daemon reads OUT_OF_MEMORY without importing feedparser
-
-    memory, cpu, max_entries = (int(argument) for argument in sys.argv[1:4])
+    memory, cpu, max_entries, nice = (int(argument) for argument in sys.argv[1:5])
+    os.nice(nice)
     _limit(resource.RLIMIT_AS, memory)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
+    from daemon.fetch.parse import parse  # here, so that the daemon reads OUT_OF_MEMORY without importing feedparser
+
+    warm = parse(_SMALL, "", {}, max_entries=1)  # imports the rest, and shows that all of it fits into the limits
+    if not isinstance(warm, ParsedFeed):
+        return 1
     source, target = sys.stdin.buffer, sys.stdout.buffer
     _write(target, b"ready")
     while (head := _read(source)) is not None and (body := _read(source)) is not None:

@@ -22,7 +22,7 @@ from daemon.errors import Unavailable
 from daemon.feeds import Feed, FeedState, SeenItem
 from daemon.fetch import items
 from daemon.fetch.client import NotModified, RetrievedFeed
-from daemon.fetch.failure import PollFailed
+from daemon.fetch.failure import FailureKind, PollFailed
 from daemon.fetch.parsed import ParsedFeed
 from daemon.fetch.policy import Brought, Failed, PollPolicy, after_failure, after_success
 
@@ -62,7 +62,7 @@ class Polled:
     finished: float
     articles: int = 0
     reason: str = ""  # of a failure, or of what put it off
-    kind: str = ""  # of a failure (failure.py)
+    kind: FailureKind | Literal[""] = ""  # of a failure
 
 
 class Poller:
@@ -78,7 +78,7 @@ class Poller:
         parser: Parser,
         states: States,
         hand_over: Callable[[Sequence[Article]], None],
-        count: Callable[[str, int], None],
+        count: Callable[[items.Outcome, int], None],
         policy: PollPolicy,
         clock: Clock,
         rng: random.Random,

@@ -17,7 +17,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from daemon.errors import Unavailable
 from daemon.health import Health
 from daemon.status import Status, ago
-from daemon.web.views import AlertCard, ChannelLine, FeedLine, TopicLine, Views, segments
+from daemon.store.alert_cards import AlertCard
+from daemon.store.overview import ChannelLine, FeedLine, TopicLine
+from daemon.web.views import Views, segments
 
 _HERE = Path(__file__).parent
 _FEEDS_SHOWN = 40  # on the page; all of them are in the API
@@ -136,11 +138,12 @@ def _pages(app: FastAPI, health: Health, views: Views) -> None:
     def overview(request: Request, topic: str = "") -> Response:
         ready, parts = health.ready()
         errors = views.config_errors(parts)
-        feeds = views.feeds()
+        status = views.status()
+        feeds = views.feeds(limit=_FEEDS_SHOWN)
         return shown(
             request,
             "overview.html",
-            status=views.status(),
+            status=status,
             ready=ready,
             waiting=[part for part in parts if not part.ready and part not in errors],
             config_errors=errors,
@@ -148,8 +151,8 @@ def _pages(app: FastAPI, health: Health, views: Views) -> None:
             topics=views.topics(),
             chosen=topic,
             channels=views.channels(),
-            feeds=feeds[:_FEEDS_SHOWN],
-            feeds_left=max(0, len(feeds) - _FEEDS_SHOWN),
+            feeds=feeds,
+            feeds_left=max(0, status.kept.feeds - len(feeds)),
         )
 
     @app.get("/alerts/{alert_id}", response_class=HTMLResponse)

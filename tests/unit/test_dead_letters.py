@@ -8,11 +8,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
 from consumers.model import ARTICLES, MATCHES, Article
-from daemon.cli import dead_letters as cli
+from daemon.cli import app
 from daemon.clock import SystemClock
 from daemon.control import ControlServer, own
 from daemon.errors import Unavailable, Unusable
@@ -138,14 +137,10 @@ def test_replaying_all_goes_on_past_what_fails(letters: DeadLetters, log: Log) -
 
 class Command:
     def __init__(self, folder: Path) -> None:
-        self.app = typer.Typer()
-        self.app.add_typer(cli.app, name="dead-letters")
-
-        @self.app.callback()
-        def root(config: str = str(folder)) -> None: ...
+        self._folder = folder
 
     def __call__(self, *args: str, answer: str = "") -> Result:
-        return CliRunner().invoke(self.app, ["dead-letters", *args], input=answer)
+        return CliRunner().invoke(app, ["--config", str(self._folder), "dead-letters", *args], input=answer)
 
 
 @pytest.fixture

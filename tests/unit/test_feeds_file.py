@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.errors import ConfigError
@@ -105,6 +105,7 @@ def test_a_feed_that_is_there_already_is_not_added_again(tmp_path: Path) -> None
         file.add({"url": "https://A.EXAMPLE:443/rss#top"})
 
 
+@settings(deadline=None)  # a busy machine is no mistake
 @given(st.text(max_size=60) | st.text(max_size=40).map("https://a.example/{}".format))
 def test_a_url_is_refused_or_has_one_writing_that_stays(url: str) -> None:
     try:
@@ -115,6 +116,7 @@ def test_a_url_is_refused_or_has_one_writing_that_stays(url: str) -> None:
     assert feed_id(once) == feed_id(normal_url(once))
 
 
+@settings(deadline=None)  # a busy machine is no mistake
 @given(st.text(max_size=200))
 def test_whatever_stands_in_the_file_there_are_feeds_or_one_sentence(text: str) -> None:
     with suppress(ConfigError):  # the one error there is; any other fails the test

@@ -1,3 +1,4 @@
+import unicodedata
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -145,6 +146,11 @@ def test_a_link_that_is_no_web_address_is_dropped() -> None:
     assert entry.url == ""
 
 
+def test_a_guid_stays_the_same_wherever_the_feed_is_read() -> None:
+    body = rss([Item(title="x", guid="17")])
+    assert read(body, url="http://a.example/f").entries == read(body, url="https://b.example/g/h").entries
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=80), st.text(max_size=80), st.text(max_size=200))
 def test_any_text_in_any_field_gives_lines_without_control_characters(title: str, link: str, text: str) -> None:
@@ -154,5 +160,5 @@ def test_any_text_in_any_field_gives_lines_without_control_characters(title: str
     if isinstance(parsed, ParsedFeed):
         for entry in parsed.entries:
             assert "\n" not in entry.title
-            assert not {c for c in entry.text if __import__("unicodedata").category(c) in keep} - {"\n"}
+            assert not {c for c in entry.text if unicodedata.category(c) in keep} - {"\n"}
             assert entry.url == "" or entry.url.startswith(("http://", "https://"))

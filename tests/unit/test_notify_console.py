@@ -19,7 +19,7 @@ Russian warplanes strike targets near Homs, ministry says  (3 sources, 2 indepen
   “… Russian aircraft carried out twenty strikes on Wednesday in Homs province, the defence ministry
   said, adding that depots and command posts were destroyed. …”
 Why: words Russian, air strikes, Homs; passage 2 of 9; clearly above the line
-open https://example.org/news/2026/11/21/homs?id=4&lang=en
+open https://example.org/news/2025/11/21/homs?id=4&lang=en
 """
 OURS = re.compile(r"\x1b\[[0-9;]*m|\x1b\]8;[^\x1b]*\x1b\\")  # colours and links as rich writes them
 UNWANTED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -127,7 +127,7 @@ async def test_an_alert_arrives_as_a_mail_that_reads_in_text_and_in_html(opened:
     assert letter.get_content_type() == "multipart/alternative"
     plain, rich = (part.get_content() for part in letter.iter_parts())
     for part in ("first report · 14:02 UTC", "3 sources, 2 independent", "copy of example.org", "Why: words Russian"):
-        assert part.replace("copy of", "copy of") in plain
+        assert part in plain
         assert part in rich
     assert "*Russian* aircraft" in plain
     assert ">Russian</strong> aircraft" in rich
@@ -306,5 +306,5 @@ async def test_a_server_without_starttls_never_gets_the_mail_in_the_clear(opened
 
 
 def test_an_address_that_is_none_is_found_before_anything_is_sent() -> None:
-    with pytest.raises(ValueError, match="alerts@example.org"):
+    with pytest.raises(ValueError, match=r"alerts@example\.org"):
         notifier(25, sender="nobody")

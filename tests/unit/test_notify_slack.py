@@ -15,7 +15,7 @@ from consumers.model import Message
 from consumers.notify import Finder, Unanswered, slack_blocks
 from consumers.notify.slack import SlackNotifier
 from consumers.notify.slack_webhook import SlackWebhookNotifier
-from tests.alert_samples import ALERT, HOSTILE, NOON, NOTICE, messages
+from tests.alert_samples import ALERT, HOSTILE, NOON, NOTICE, TEXT, messages
 from tests.fake_slack import FakeSlack, markup, problem, texts, units
 
 
@@ -46,14 +46,13 @@ def shown(message: Message) -> str:
 
 
 def test_an_alert_reads_as_people_expect_it() -> None:
+    quote = TEXT.replace("Russian", "*Russian*").replace("strikes", "*strikes*").replace("Homs", "*Homs*")
     lines = shown(ALERT).strip().splitlines()
     assert lines == [
         "*Russian airstrikes Syria* · first report · 14:02 UTC",
-        "*<https://example.org/news/2026/11/21/homs?id=4&amp;lang=en"
-        "|Russian warplanes strike targets near Homs, ministry says>*",
+        f"*<https://example.org/news/2025/11/21/homs?id=4&amp;lang=en|{ALERT.headline}>*",
         "(3 sources, 2 independent)",
-        ">“… *Russian* aircraft carried out twenty *strikes* on Wednesday in *Homs* province, the defence ministry "
-        "said, adding that depots and command posts were destroyed. …”",
+        f">“… {quote} …”",
         "example.org 13:51 · site-two.example 13:57 · site-three.example 14:01 (copy of example.org)",
         "Why: words Russian, air strikes, Homs; passage 2 of 9; clearly above the line",
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.model import Topic
@@ -190,6 +190,7 @@ topics = st.builds(Topic, id=st.sampled_from("abc"), query=st.sampled_from(["x",
 wanted = st.lists(topics, unique_by=lambda topic: topic.id, max_size=3)
 
 
+@settings(deadline=None)  # a busy machine is no mistake
 @given(st.lists(st.tuples(wanted, st.sampled_from(["whole", "no store", "no stream"])), max_size=6))
 def test_whatever_was_lost_the_topics_in_force_are_those_wanted(steps: list[tuple[list[Topic], str]]) -> None:
     remembered: dict[str, TopicVersion] = {}

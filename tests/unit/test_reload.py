@@ -1,12 +1,12 @@
 """Edits under a running daemon: a good one is in force, a broken one is told and changes nothing."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from consumers.model import Topic
-from daemon.channel_settings import ChannelSettings
+from daemon.channel_settings import ChannelSettings, SlackChannel
 from daemon.errors import Unavailable
 from daemon.feeds import Feed
 from daemon.publish import Publication
@@ -23,7 +23,6 @@ class Daemon:
         self.folder = folder
         self.topics: list[str] = []
         self.feeds: list[str] = []
-        self.edited: list[str] = []
         self.channels: list[str] = []
         self.reports: list[Reloaded] = []
         self.away = False
@@ -48,11 +47,13 @@ class Daemon:
         self.topics = [topic.id for topic in topics]
         return Publication(changed=tuple(self.topics))
 
-    def set_feeds(self, feeds: Sequence[Feed], changed: Collection[str]) -> None:
+    def set_feeds(self, feeds: Sequence[Feed]) -> None:
         self.feeds = [feed.id for feed in feeds]
-        self.edited = list(changed)
 
     def set_channels(self, channels: Mapping[str, ChannelSettings]) -> None:
+        for channel in channels.values():
+            if isinstance(channel, SlackChannel):
+                channel.token.reveal()
         self.channels = sorted(channels)
 
     def save(self, name: str, text: str) -> Reloaded:
@@ -94,13 +95,13 @@ def test_a_deleted_file_leaves_what_was_in_force(daemon: Daemon) -> None:
     assert "there is no such file" in daemon.files.errors["topics.toml"]
 
 
-def test_feeds_are_handed_over_with_those_that_were_edited(daemon: Daemon) -> None:
+def test_feeds_are_handed_over_and_the_difference_is_told(daemon: Daemon) -> None:
     report = daemon.save(
         "feeds.toml",
         '[[feed]]\nurl = "https://a.example/"\nid = "a"\nevery = "5m"\n'
         '[[feed]]\nurl = "https://b.example/"\nid = "b"\n',
     )
-    assert (daemon.feeds, daemon.edited) == (["a", "b"], ["a"])
+    assert daemon.feeds == ["a", "b"]
     assert report.changed == "1 added: b; 1 changed: a"
 
 
@@ -133,6 +134,15 @@ def test_a_channel_that_goes_while_a_topic_names_it_is_told_at_that_topic(daemon
     daemon.save("wirewatch.toml", "")
     assert ":3: topic[1].channels" in daemon.files.errors["topics.toml"]
     assert daemon.topics == ["a"]
+
+
+def test_a_channel_without_its_secret_is_refused_and_the_channels_stay(daemon: Daemon) -> None:
+    daemon.save("wirewatch.toml", DESK)
+    daemon.save("wirewatch.toml", '[channel.slack]\ntype = "slack"\nchannel = "#a"\ntoken_file = "gone"\n')
+    assert "gone cannot be read" in daemon.files.errors["wirewatch.toml"]
+    assert daemon.channels == ["console", "desk"]
+    daemon.save("topics.toml", '[[topic]]\nquery = "b"\nchannels = ["desk"]\n')
+    assert daemon.topics == ["b"]
 
 
 def test_other_sections_take_effect_at_the_next_start_and_that_is_said(daemon: Daemon) -> None:

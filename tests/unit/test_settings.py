@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -199,6 +199,7 @@ words = st.sampled_from(
 almost_toml = st.lists(words | st.text(max_size=3), max_size=20).map(" ".join)
 
 
+@settings(deadline=None)  # a busy machine is no mistake
 @given(st.text(max_size=200) | almost_toml)
 def test_whatever_stands_in_the_file_there_are_settings_or_one_sentence(text: str) -> None:
     with suppress(ConfigError):  # the one error there is; any other fails the test
@@ -209,6 +210,7 @@ def test_nesting_without_end_is_refused() -> None:
     assert "nested too deeply" in str(refusal("a = " + "[" * 100_000))
 
 
+@settings(deadline=None)  # a busy machine is no mistake
 @given(st.integers(1, 10**6), st.sampled_from(["s", "m", "h", "d", "w"]))
 def test_a_duration_reads_back(number: int, unit: str) -> None:
     seconds = parse_duration(f"{number}{unit}")

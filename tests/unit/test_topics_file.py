@@ -256,7 +256,7 @@ edits = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(files(), edits)
 def test_any_sequence_of_edits_keeps_untouched_topics_and_comments_byte_for_byte(
     file: tuple[str, list[str]], sequence: list[tuple[str, int, str]]
@@ -315,6 +315,7 @@ def paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | i
     return [path, *(found for key, item in inside for found in paths(item, (*path, key)))]
 
 
+@settings(deadline=None)  # a busy machine is no mistake
 @given(st.lists(statements, max_size=8).map("\n".join))
 def test_everything_that_is_in_a_file_has_a_place_and_nothing_else(text: str) -> None:
     try:
@@ -325,6 +326,7 @@ def test_everything_that_is_in_a_file_has_a_place_and_nothing_else(text: str) ->
     assert set(found.offsets) == set(paths(document)) - {()}
 
 
+@settings(deadline=None)  # a busy machine is no mistake
 @given(st.text(max_size=200) | st.lists(statements, max_size=8).map("\n".join))
 def test_whatever_stands_in_the_file_there_are_topics_or_one_sentence(text: str) -> None:
     with suppress(ConfigError):  # the one error there is; any other fails the test

@@ -20,7 +20,7 @@ from daemon.store.opening import open_store
 from daemon.telemetry import Metrics
 from daemon.web.app import is_local, make_app
 from daemon.web.server import address, bind, serve
-from daemon.web.views import Views, segments, web_link
+from daemon.web.views import Views, segments
 from tests.kept_rows import NOW, HeldClock, KeptRows
 
 REPORT = Report(source="example.org", url="https://example.org/1", title="Warplanes strike", at=NOW - 900)
@@ -323,9 +323,3 @@ async def test_the_server_stops_at_once_with_idle_connections_open(site: Site, s
 @given(st.text(max_size=50), st.lists(st.tuples(st.integers(-5, 60), st.integers(-5, 60)), max_size=6))
 def test_marks_never_lose_or_double_a_character(text: str, marks: list[tuple[int, int]]):
     assert "".join(piece for piece, _ in segments(text, marks)) == text
-
-
-@given(st.text(max_size=40))
-def test_only_web_addresses_become_links(text: str):
-    assert web_link(text) == "" or text.startswith(("http://", "https://"))
-    assert web_link("java" + "script:" + text) == ""
