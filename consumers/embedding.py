@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of model.safetensors
 BATCH = 8
+QUERY_BATCH = 64  # queries are all short
 MAX_CHARS = 8_000  # far beyond the tokens a model reads, so that a hostile text costs no tokenising
 
 
@@ -76,9 +77,9 @@ class SentenceTransformerEmbedder:
         rows = [places.setdefault(_readable(text), len(places)) for text in texts]
         if not rows:
             return np.zeros((0, self._dimension), dtype=np.float32)
-        encode = self._model.encode_query if query else self._model.encode_document
+        encode, batch = (self._model.encode_query, QUERY_BATCH) if query else (self._model.encode_document, BATCH)
         vectors = encode(
-            list(places), batch_size=BATCH, show_progress_bar=False, convert_to_numpy=True, normalize_embeddings=True
+            list(places), batch_size=batch, show_progress_bar=False, convert_to_numpy=True, normalize_embeddings=True
         )
         return np.asarray(vectors, dtype=np.float32)[rows]
 

@@ -102,33 +102,37 @@ class Matcher:
         texts = [texts_of(article) if article.title.strip() or article.text.strip() else None for article in articles]
         flat = [text for each in texts if each for text in each.embedded]
         vectors = self._embedder.encode(flat).astype(np.float16)
+        hits = self._index.search(vectors.astype(np.float32), CANDIDATE)
         judged, start = [], 0
         for article, each in zip(articles, texts, strict=True):
             if each is None:
                 judged.append(Judged(article, self._embedder.model_id, np.zeros((0, 0), np.float16), (), ()))
                 continue
-            rows = vectors[start : start + len(each.embedded)]
-            start += len(each.embedded)
-            judged.append(self._judged(article, each, rows))
+            end = start + len(each.embedded)
+            candidates = sorted({hit.topic_id for row in hits[start:end] for hit in row})
+            judged.append(self._judged(article, each, vectors[start:end], candidates))
+            start = end
         return judged
 
-    def _judged(self, article: Article, texts: ArticleTexts, rows: NDArray[np.float16]) -> Judged:
-        wide = rows.astype(np.float32)  # from the archived rows, so that a back-test finds the same scores
-        candidates = {hit.topic_id for hits in self._index.search(wide, CANDIDATE) for hit in hits}
+    def _judged(
+        self, article: Article, texts: ArticleTexts, rows: NDArray[np.float16], candidates: Sequence[str]
+    ) -> Judged:
         if not candidates:
             return Judged(article, self._embedder.model_id, rows, (), ())
+        watches = [self._watches[topic_id] for topic_id in candidates]
+        # from the archived rows, so that a back-test finds the same scores
+        cosines = (np.stack([watch.vector for watch in watches]) @ rows.astype(np.float32).T).tolist()
         terms = terms_of(texts)
         scores: list[Score] = []
         matches: list[Match] = []
-        for topic_id in sorted(candidates):
-            watch = self._watches[topic_id]
-            verdict = judge(watch.words, wide @ watch.vector, terms)
+        for watch, of_topic in zip(watches, cosines, strict=True):
+            verdict = judge(watch.words, of_topic, terms)
             if verdict.score < self._floor:
                 continue
             matched = verdict.score >= self._line
             scores.append(
                 Score(
-                    topic_id=topic_id,
+                    topic_id=watch.topic.id,
                     topic_version=watch.topic.version,
                     score=verdict.score,
                     passage=texts.passages[verdict.passage].number,

@@ -4,9 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from consumers.model import Passage
 from consumers.passages import ArticleTexts
 from consumers.words import Place, Terms, Word
@@ -43,11 +40,11 @@ def terms_of(texts: ArticleTexts) -> Terms:
     return Terms(["", texts.title] if bodies == [texts.title] else [texts.title, *bodies])
 
 
-def judge(query: Sequence[Word], cosines: NDArray[np.float32], terms: Terms) -> Verdict:
-    """``cosines``: the topic's with the article's rows, in their order (whole, title, passages), shape (2 + n,)."""
-    inner = cosines[2:]
+def judge(query: Sequence[Word], cosines: Sequence[float], terms: Terms) -> Verdict:
+    """``cosines``: the topic's with the article's rows, in their order (whole, title, passages)."""
+    whole, title, *inner = cosines
     places = terms.places(query)
-    dense = float(WHOLE * cosines[0] + TITLE * cosines[1] + BEST * inner.max())
+    dense = WHOLE * whole + TITLE * title + BEST * max(inner)
     lexical = COVERAGE * coverage(places) + TOGETHER * presence(places) ** 2  # squared: all words, not just some
     score = dense + lexical - LENGTH * math.log1p(len(terms) / SHORT)
     return Verdict(score, _best_passage(inner, places))
@@ -64,13 +61,13 @@ def presence(places: Sequence[Sequence[Place]]) -> float:
     return sum(map(bool, places)) / max(len(places), 1)
 
 
-def _best_passage(cosines: NDArray[np.float32], places: Sequence[Sequence[Place]]) -> int:
+def _best_passage(cosines: Sequence[float], places: Sequence[Sequence[Place]]) -> int:
     """The one to quote: near in meaning, and it says the words."""
-    said = np.zeros(len(cosines))
+    worth = list(cosines)
     for each in places:
         for section in {place.section for place in each if place.section}:
-            said[section - 1] += 1 / len(places)
-    return int(np.argmax(cosines + COVERAGE * said))
+            worth[section - 1] += COVERAGE / len(places)
+    return worth.index(max(worth))
 
 
 def explain(

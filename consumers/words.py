@@ -98,11 +98,12 @@ class Place:
 class Terms:
     """The words of a text in sections (a title and its passages), ready to be looked up."""
 
-    __slots__ = ("_by_stem", "_words")
+    __slots__ = ("_by_stem", "_found", "_words")
 
     def __init__(self, sections: Sequence[str]) -> None:
         self._words = [(number, word) for number, section in enumerate(sections) for word in words_of(section)]
         self._by_stem: dict[str, list[int]] = {}
+        self._found: dict[str, tuple[Place, ...]] = {}  # many topics share their words
         for n, (_, word) in enumerate(self._words):
             self._by_stem.setdefault(word.stem, []).append(n)
 
@@ -111,13 +112,19 @@ class Terms:
 
     def places(self, query: Sequence[Word]) -> tuple[tuple[Place, ...], ...]:
         """For each word of the query the places where it is found, in order."""
-        found = [tuple(sorted((*self._alone(word.stem), *self._split(word.stem)))) for word in query]
+        found = [self._anyhow(word.stem) for word in query]
         for n, (first, second) in enumerate(pairwise(query)):
             if first.end + 1 < second.start or (found[n] and found[n + 1]):
                 continue
             joined = self._alone(first.lower + second.stem)
             found[n], found[n + 1] = found[n] or joined, found[n + 1] or joined
         return tuple(found)
+
+    def _anyhow(self, key: str) -> tuple[Place, ...]:
+        known = self._found.get(key)
+        if known is None:
+            known = self._found[key] = tuple(sorted((*self._alone(key), *self._split(key))))
+        return known
 
     def _alone(self, key: str) -> tuple[Place, ...]:
         return tuple(self._place(n, n) for n in self._by_stem.get(key, ()))

@@ -48,7 +48,7 @@ from daemon.roles import Alerting, Matching
 from daemon.schedule import Schedule
 from daemon.sender import Sender
 from daemon.settings import Settings
-from daemon.status import Running, Status, lag_rows, report
+from daemon.status import Recent, Running, Status, lag_rows, report
 from daemon.store import dead_letters
 from daemon.store.archive import Archive
 from daemon.store.feeds import FeedStates
@@ -266,8 +266,9 @@ async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal
             sender.enable(str(args["channel"]))
             return {}
 
-        observer.watch(status=status, lag=log.lag, states=states, channels=kinds)
-        views = Views(store, clock=clock, status=status, feeds=lambda: feeds_in_force, channels=kinds)
+        recent = Recent(status, clock)
+        observer.watch(status=recent, lag=log.lag, errors=lambda: files.errors, states=states, channels=kinds)
+        views = Views(store, clock=clock, status=recent, feeds=lambda: feeds_in_force, channels=kinds)
         page = make_app(health, metrics.registry, views)
         verbs = {"status": answer_status, "channels.enable": enable, **dead_letters.verbs(letters, log)}
         control = ControlServer(Path(owner.socket), verbs)

@@ -110,17 +110,21 @@ def _scores(watch: Watch, chunk: Sequence[Archived], model: str) -> list[float]:
 
 
 def _is_candidate(watch: Watch, rows: NDArray[np.float16]) -> bool:
-    return bool(len(rows)) and float((rows.astype(np.float32) @ watch.vector).max()) >= CANDIDATE
+    return bool(len(rows)) and max(_cosines(watch, rows)) >= CANDIDATE
 
 
 def _verdict(watch: Watch, article: Article, rows: NDArray[np.float16]) -> Verdict:
-    return judge(watch.words, rows.astype(np.float32) @ watch.vector, terms_of(texts_of(article)))
+    return judge(watch.words, _cosines(watch, rows), terms_of(texts_of(article)))
+
+
+def _cosines(watch: Watch, rows: NDArray[np.float16]) -> list[float]:
+    return [float(cosine) for cosine in rows.astype(np.float32) @ watch.vector]
 
 
 def _tried(watch: Watch, article: Article, rows: NDArray[np.float16]) -> Tried:
     texts = texts_of(article)
     terms = terms_of(texts)
-    verdict = judge(watch.words, rows.astype(np.float32) @ watch.vector, terms)
+    verdict = judge(watch.words, _cosines(watch, rows), terms)
     passage, reasons = explain(watch.words, texts, terms, verdict)
     return Tried(article=article, matched=verdict.score >= LINE, score=verdict.score, passage=passage, reasons=reasons)
 

@@ -13,7 +13,7 @@ from daemon.fetch.items import Outcome
 from daemon.fetch.poll import Polled
 from daemon.health import Health
 from daemon.live_line import Figures
-from daemon.reload import Reloaded
+from daemon.reload import FILES, Reloaded
 from daemon.sender import Kind
 from daemon.sender import Outcome as Attempt
 from daemon.status import Status
@@ -37,6 +37,7 @@ class Observer:
         *,
         status: Callable[[], Status],
         lag: Callable[[], Mapping[tuple[str, str], int]],
+        errors: Callable[[], Mapping[str, str]],
         states: FeedStates,
         channels: Iterable[str],
     ) -> None:
@@ -58,6 +59,9 @@ class Observer:
         metrics.channels_disabled.read_from(lambda: {(): float(len(status().kept.channels_disabled))})
         metrics.dead_letters.read_from(lambda: {(): float(status().kept.dead_letters)})
         metrics.disk_free.read_from(lambda: {(): float(status().disk_free)})
+        metrics.config_errors.read_from(
+            lambda: {(name.removesuffix(".toml"),): float(name in errors()) for name in FILES}
+        )
         metrics.parts_ready.read_from(lambda: {(part.name,): float(part.ready) for part in self._health.ready()[1]})
         for name in channels:
             self._health.set(f"channel:{name}", True)

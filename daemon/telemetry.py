@@ -145,7 +145,9 @@ class Metrics:
             )
         )
         self.delivery_latency = timing(
-            "delivery_latency_seconds", "From an item read to its alert accepted by a channel.", _LATENCY
+            "delivery_latency_seconds",
+            "From the decision to alert to its acceptance by a channel, the settling time included.",
+            _LATENCY,
         )
         self.deliveries_waiting = observed("deliveries_waiting", "Deliveries that no channel has accepted yet.")
         self.channels_disabled = observed("channels_disabled", "Channels switched off after a permanent refusal.")

@@ -28,7 +28,7 @@ def wirewatch(chosen: EvaluationSet, watches: Sequence[Watch], rows: Rows) -> li
         for n, place in enumerate(judged.places):
             cosines = rows[place] @ watch.vector
             if cosines.max() >= CANDIDATE:
-                of_topic[n] = judge(watch.words, cosines, terms[place]).score
+                of_topic[n] = judge(watch.words, cosines.tolist(), terms[place]).score
             else:
                 of_topic[n] = cosines.max() - 1
         scores.append(of_topic)

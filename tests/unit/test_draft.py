@@ -77,7 +77,7 @@ def test_a_back_test_finds_the_score_that_the_matcher_gave(archive: Archive):
     (judged,) = matcher.match([Article(id="a", feed_id="f", source="s", title=CLEAR[0], text=CLEAR[1], seen=0.0)])
     archive.put([judged])
     (best,) = back_test(TOPIC, archive, FakeEmbedder(), since=0.0).best
-    assert best.score == judged.scores[0].score
+    assert best.score == pytest.approx(judged.scores[0].score, abs=1e-5)
     assert best.passage == judged.matches[0].passage
     assert best.reasons == judged.matches[0].reasons
 

@@ -1,4 +1,5 @@
-import numpy as np
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ def texts(title: str, text: str = "") -> ArticleTexts:
 
 
 def score(read: ArticleTexts, cosine: float = 0.5) -> float:
-    return judge(QUERY, np.full(len(read.embedded), cosine, np.float32), terms_of(read)).score
+    return judge(QUERY, [cosine] * len(read.embedded), terms_of(read)).score
 
 
 def test_at_equal_cosines_the_article_that_says_more_of_the_words_scores_higher():
@@ -48,7 +49,7 @@ def test_said_in_the_title_counts_more_than_in_the_text():
 
 def test_the_passage_that_is_near_and_says_the_words_is_quoted():
     read = texts("News", "A is. B is. C is. Russian airstrikes hit Syria. D is. E is.")
-    verdict = judge(QUERY, np.full(len(read.embedded), 0.5, np.float32), terms_of(read))
+    verdict = judge(QUERY, [0.5] * len(read.embedded), terms_of(read))
     passage, reasons = explain(QUERY, read, terms_of(read), verdict)
     assert passage.number == 2
     assert [passage.text[start:end] for start, end in passage.marks] == ["Russian", "airstrikes", "Syria"]
@@ -88,4 +89,4 @@ def test_marks_lie_inside_the_passage_in_order_and_apart(text: str, title: str, 
     edges = [edge for span in passage.marks for edge in span]
     assert edges == sorted(edges)
     assert all(start < end <= len(passage.text) for start, end in passage.marks)
-    assert np.isfinite(judge(query_words(query), np.zeros(len(read.embedded), np.float32), terms_of(read)).score)
+    assert math.isfinite(judge(query_words(query), [0.0] * len(read.embedded), terms_of(read)).score)

@@ -1,0 +1,234 @@
+"""Matches into stories."""
+
+import random
+from collections.abc import Iterable, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumers.ids import story_id
+from consumers.model import Match, Story
+from consumers.stories import Joined, StoryRule, StoryTracker
+from tests.fake_events import DAY, START, Events
+
+HOUR = 3_600.0
+
+
+def told(tracker: StoryTracker, matches: Iterable[Match]) -> dict[str, Story]:
+    """The stories as they stand after the matches, by id. Each is read when it is published."""
+    found = {}
+    for match in matches:
+        placed = tracker.add(match, match.article.seen)
+        if placed:
+            found[placed[0].id] = placed[0]
+    return found
+
+
+def groups(stories: dict[str, Story]) -> set[frozenset[str]]:
+    return {frozenset(report.url for report in story.reports) for story in stories.values()}
+
+
+def test_reports_of_one_event_are_one_story_and_another_event_is_another() -> None:
+    events = Events()
+    stories = told(
+        StoryTracker(),
+        [
+            events.report("fire", "a.example"),
+            events.report("strike", "a.example", at=START + 60),
+            events.report("fire", "b.example", at=START + HOUR),
+            events.report("strike", "c.example", at=START + 2 * HOUR),
+            events.report("fire", "c.example", at=START + 3 * HOUR),
+        ],
+    )
+    assert sorted(len(story.reports) for story in stories.values()) == [2, 3]
+
+
+def test_a_story_is_named_after_the_match_that_founded_it() -> None:
+    match = Events().report("fire")
+    placed = StoryTracker().add(match, START)
+    assert placed is not None
+    story, joined = placed
+    assert story.id == story_id(match.id)
+    assert story.title == match.article.title
+    assert joined == Joined(match=match, story_id=story.id, at=START, founded=True)
+
+
+def test_reports_stand_in_the_order_of_publication() -> None:
+    events = Events()
+    (story,) = told(
+        StoryTracker(), [events.report("fire", "late.example", at=START + 60), events.report("fire", "early.example")]
+    ).values()
+    assert [report.source for report in story.reports] == ["early.example", "late.example"]
+    assert (story.started, story.latest) == (START, START + 60)
+
+
+def test_the_same_match_again_changes_nothing() -> None:
+    tracker, match = StoryTracker(), Events().report("fire")
+    assert tracker.add(match, START)
+    assert tracker.add(match, START + 5) is None
+
+
+def test_a_newer_revision_updates_its_report_and_is_no_report_more() -> None:
+    events, tracker = Events(), StoryTracker()
+    match = events.report("fire", "a.example")
+    tracker.add(match, START)
+    tracker.add(events.report("fire", "b.example"), START)
+    placed = tracker.add(events.edited(match, title="harbour fire put out"), START + HOUR)
+    assert placed is not None
+    story, joined = placed
+    assert joined.again
+    assert joined.at == START
+    assert story.title == "harbour fire put out"
+    assert {report.title for report in story.reports if report.source == "a.example"} == {"harbour fire put out"}
+    assert len(story.reports) == 2
+    assert tracker.add(match, START + 2 * HOUR) is None  # the older revision arrives once more
+
+
+def test_the_same_page_read_from_two_feeds_is_one_report() -> None:
+    events, tracker = Events(), StoryTracker()
+    first = events.report("fire", "a.example")
+    second = events.report("fire", "a.example", number=1)
+    same_page = Match(
+        **{name: getattr(second, name) for name in Match.__slots__ if name != "article"}, article=first.article
+    )
+    tracker.add(first, START)
+    placed = tracker.add(same_page, START)
+    assert placed is not None
+    assert len(placed[0].reports) == 1
+
+
+def test_topics_have_stories_of_their_own() -> None:
+    stories = told(StoryTracker(), [Events("harbour").report("fire"), Events("weather").report("fire")])
+    assert {story.topic_id for story in stories.values()} == {"harbour", "weather"}
+
+
+def test_a_wire_text_on_three_sites_is_one_voice_named_after_the_first_to_publish() -> None:
+    wire = " ".join(f"sentence{n} of the agency about the fire in the harbour district" for n in range(9))
+    events = Events()
+    own = "; ".join(f"our own reporter saw engine number {n} leave the quay in the rain" for n in range(9))
+    (story,) = told(
+        StoryTracker(),
+        [
+            events.report("fire", "second.example", at=START + 60, text=f"Share\n\n{wire}"),
+            events.report("fire", "first.example", at=START, text=f"{wire}\n\nAdvertisement"),
+            events.report("fire", "third.example", at=START + 90, text=wire),
+            events.report("fire", "own.example", at=START + 120, text=own),
+        ],
+    ).values()
+    assert {report.source: report.copy_of for report in story.reports} == {
+        "first.example": "",
+        "second.example": "first.example",
+        "third.example": "first.example",
+        "own.example": "",
+    }
+    assert story.independent == 2
+
+
+def test_a_story_that_was_quiet_for_the_window_is_over() -> None:
+    events = Events()
+    stories = told(
+        StoryTracker(), [events.report("fire", "a.example"), events.report("fire", "b.example", at=START + 8 * DAY)]
+    )
+    assert len(stories) == 2
+
+
+def test_a_story_that_goes_on_is_not_over_however_long_it_lasts() -> None:
+    events = Events()
+    days = [events.report("siege", "a.example", at=START + day * DAY, number=day) for day in range(30)]
+    assert len(told(StoryTracker(), days)) == 1
+
+
+def test_an_article_edited_after_its_story_was_forgotten_is_not_news() -> None:
+    events, tracker = Events(), StoryTracker()
+    match = events.report("fire")
+    tracker.add(match, START)
+    tracker.add(events.report("strike", at=START + 20 * DAY), START + 20 * DAY)
+    assert tracker.add(events.edited(match, title="harbour fire, corrected"), START + 20 * DAY) is None
+
+
+def test_backfill_with_the_newest_first_groups_like_any_other_order() -> None:
+    events = Events()
+    carried = [events.report("fire", f"{n}.example", at=START - n * DAY / 2, backfill=True) for n in range(5)]
+    tracker = StoryTracker()
+    stories = {placed[0].id: placed[0] for match in carried if (placed := tracker.add(match, START))}
+    assert [len(story.reports) for story in stories.values()] == [5]
+    assert all(story.backfill for story in stories.values())
+
+
+def test_matches_without_a_vector_or_of_another_model_are_kept_too() -> None:
+    events, tracker = Events(), StoryTracker()
+    plain = events.report("fire", "a.example")
+    bare = Match(**{name: getattr(plain, name) for name in Match.__slots__ if name != "vector"}, vector=b"")
+    other = events.report("fire", "b.example")
+    wide = Match(**{name: getattr(other, name) for name in Match.__slots__ if name != "vector"}, vector=other.vector * 2)
+    assert tracker.add(bare, START)
+    assert tracker.add(events.report("strike", "a.example"), START)
+    assert tracker.add(wide, START)
+    assert tracker.add(events.report("strike", "b.example"), START)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(2, 6), st.integers(1, 5))
+def test_the_order_within_an_hour_does_not_change_the_groups(rng: random.Random, events: int, sources: int) -> None:
+    world = Events()
+    matches = [
+        world.report(f"event{event}", f"{source}.example", at=START + rng.uniform(0, HOUR))
+        for event in range(events)
+        for source in range(sources)
+    ]
+    in_order = groups(told(StoryTracker(), matches))
+    assert in_order == {
+        frozenset(f"https://{source}.example/event{event}/0" for source in range(sources)) for event in range(events)
+    }
+    rng.shuffle(matches)
+    assert groups(told(StoryTracker(), matches)) == in_order
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), min_size=1, max_size=60), st.integers(0, 60))
+def test_a_restart_at_any_moment_leads_to_the_same_stories(reports: list[tuple[int, int]], cut: int) -> None:
+    rule = StoryRule(members=3, window=2 * DAY)
+    world = Events(noise=0.9)
+    matches = [
+        world.report(f"event{event}", f"{source}.example", at=START + n * HOUR * 3, number=n)
+        for n, (event, source) in enumerate(reports)
+    ]
+    without = StoryTracker(rule)
+    expected = [without.add(match, match.article.seen) for match in matches]
+    first = StoryTracker(rule)
+    before = [placed for match in matches[:cut] if (placed := first.add(match, match.article.seen))]
+    after = StoryTracker(rule)
+    after.restore(*recorded(before, since=matches[cut - 1].article.seen - rule.window if cut and before else 0.0))
+    assert [after.add(match, match.article.seen) for match in matches[cut:]] == expected[cut:]
+
+
+def recorded(placed: Sequence[tuple[Story, Joined]], since: float) -> tuple[list[Story], list[Joined]]:
+    """What a store would bring back."""
+    stories = {story.id: story for story, _ in placed}
+    warm = {joined.story_id for _, joined in placed if joined.at >= since}
+    return [stories[name] for name in sorted(warm)], [joined for _, joined in placed if joined.story_id in warm]
+
+
+def test_the_same_matches_in_the_same_order_give_the_same_stories() -> None:
+    world, rng = Events(noise=1.2), random.Random(5)
+    matches = [
+        world.report(f"event{rng.randrange(9)}", f"{n}.example", at=START + n * 600, number=n) for n in range(120)
+    ]
+    assert told(StoryTracker(), matches) == told(StoryTracker(), matches)
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_memory_is_bounded_over_a_month(busy: bool) -> None:
+    rule = StoryRule(members=4, per_topic=200, known=1_000)
+    world, tracker, rng = Events(), StoryTracker(rule), random.Random(1)
+    most = 0
+    for n in range(3_000):
+        at = START + n * DAY / 100
+        event = f"event{n // 50}" if not busy else f"event{rng.randrange(63)}"
+        tracker.add(world.report(event, f"{n % 7}.example", at=at, number=n), at)
+        most = max(most, len(tracker))
+    assert most <= rule.per_topic
+    other = Events("weather").report("storm", at=START + 90 * DAY)
+    tracker.add(other, START + 90 * DAY)
+    assert len(tracker) == 1
