@@ -1,9 +1,10 @@
 """kill -9 at random moments under load, then count.
 
-    python -m benchmarks.crash [--kills 50] [--seed 1]
+    python -m benchmarks.crash [--kills 50] [--longest 14] [--seed 1]
 
 Sites publish articles all the time, some of which match one of the topics; the daemon is killed with SIGKILL between
-0.2 and 9 seconds after each start. At the end everything is published, the daemon runs until it is idle, and:
+0.2 and ``--longest`` seconds after each start (the model is loaded after some five). At the end everything is
+published, the daemon runs until it is idle, and:
 
 * every published article is archived, exactly once;
 * the matches in the store are exactly those that the matcher finds when it is run over the archive without a daemon;
@@ -20,36 +21,28 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
+from benchmarks.invented import TOPIC, alarming, ordinary
 from tests.scene import Desk, Item, Receiver, Site, wait_until
 
-TOPICS = [
-    {"id": "volcano", "query": "volcanic eruption", "channels": ["desk"]},
-    {"id": "ferry", "query": "ferry accident", "channels": ["desk"]},
-    {"id": "ebola", "query": "Ebola outbreak", "channels": ["desk"]},
-]
-PLACES = ["Iceland", "Chile", "Java", "Kenya", "Sicily", "Alaska", "Luzon", "Norway", "Peru", "Oman", "Crete", "Fiji"]
-EVENTS = [
-    ("A volcanic eruption began in {0} on day {1}", "The volcano in {0} threw ash {1} km high, said the airport."),
-    ("Ferry accident off {0} leaves {1} injured", "A ferry hit a pier in {0}. The accident injured {1} passengers."),
-    ("Ebola outbreak in {0}: {1} cases", "The health ministry of {0} confirmed an outbreak of Ebola with {1} cases."),
-    ("Football: {0} wins {1} to nil", "The home side from {0} had little trouble before {1} thousand."),
-    ("Bank in {0} raises rates by {1} basis points", "The central bank of {0} named inflation as the reason."),
-    ("Museum in {0} buys {1} paintings", "The paintings were shown in {0} for the first time this week."),
-]  # fmt: skip
 FEEDS = 6
 
 
 def invent(rng: random.Random) -> Iterator[Item]:
-    number = 0
-    while True:
-        number += 1
-        title, text = rng.choice(EVENTS)
-        place, count = rng.choice(PLACES), rng.randint(2, 90)
-        yield Item(
-            f"item-{number}", title.format(place, count), text.format(place, count), f"site-{number % 7}.example"
-        )
+    """Every fifth article is alarming, and of these every third is told by a second site, in other words."""
+    alarms = 0
+    for number in count(1):
+        if number % 5:
+            yield ordinary(number, rng)
+            continue
+        alarms += 1
+        item = alarming(alarms, rng)
+        yield item
+        if alarms % 3 == 0:
+            yield replace(item, guid=f"{item.guid}-again", title=f"{item.title}, officials say", host="second.example")
 
 
 class Publisher(threading.Thread):
@@ -86,13 +79,12 @@ def idle(desk: Desk, publisher: Publisher) -> bool:
 
 def matches_without_a_daemon(store: Path) -> set[tuple[str, str]]:
     """The same code path, run once over what the archive holds."""
-    from consumers.matcher import Matcher
-
     from consumers.embedding import SentenceTransformerEmbedder
+    from consumers.matcher import Matcher
     from consumers.model import Article, Topic
 
     matcher = Matcher(embedder=SentenceTransformerEmbedder())
-    matcher.apply({t["id"]: Topic(id=t["id"], query=t["query"]) for t in TOPICS})  # type: ignore[misc,arg-type]
+    matcher.apply({TOPIC["id"]: Topic(**TOPIC)})
     names = ["id", "revision", "feed_id", "source", "url", "title", "text", "published", "seen", "lang"]
     articles = [
         Article(**dict(zip(names, row, strict=True)))  # type: ignore[arg-type]
@@ -142,6 +134,7 @@ def verdict(desk: Desk, publisher: Publisher, receiver: Receiver) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--longest", type=float, default=14.0)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
@@ -152,7 +145,7 @@ def main() -> int:
             site.publish(f"/feed/{number}")
         desk.configure(
             feeds=[f"{site.url}/feed/{number}" for number in range(FEEDS)],
-            topics=TOPICS,
+            topics=[{**TOPIC, "channels": ["desk"]}],
             channels=f'[channel.desk]\ntype = "webhook"\nurl = "{receiver.url}/hook"\n',
             settle="0s",
         )
@@ -162,7 +155,7 @@ def main() -> int:
         publisher.start()
         pause = threading.Event()
         for kill in range(arguments.kills):
-            pause.wait(rng.uniform(0.2, 9.0))
+            pause.wait(rng.uniform(0.2, arguments.longest))
             desk.kill()
             desk.start()
             print(f"kill {kill + 1}/{arguments.kills}: {len(publisher.published)} published, "

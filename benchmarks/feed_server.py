@@ -65,7 +65,8 @@ def _item(number: int, item: int) -> str:
     title, text = " ".join(words.choices(_WORDS, k=8)), " ".join(words.choices(_WORDS, k=60))
     return (
         f"<item><title>{title}</title><link>http://{host(number)}/{item}</link><guid>{number}-{item}</guid>"
-        f"<description>&lt;p&gt;{text}.&lt;/p&gt;</description><pubDate>{formatdate(published(number, item))}</pubDate></item>"
+        f"<description>&lt;p&gt;{text}.&lt;/p&gt;</description><pubDate>{formatdate(published(number, item))}</pubDate>"
+        "</item>"
     )
 
 

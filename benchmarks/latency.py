@@ -16,46 +16,13 @@ import time
 from pathlib import Path
 
 from benchmarks.crash import rows
-from tests.scene import Desk, Item, Receiver, Site, wait_until
-
-WORDS = (
-    "council budget harvest museum tender storm pension stadium chip vaccine strike court ferry orchard merger "
-    "satellite glacier opera railway archive tariff startup census reactor bridge festival trawler auction "
-    "senate cable novel drought"
-).split()
-HAZARDS = (
-    "volcano dam refinery tunnel mine warehouse airport stadium hotel school theatre port factory laboratory "
-    "cathedral hospital market brewery barracks embassy library prison shipyard sawmill bakery monastery "
-    "observatory"
-).split()
-TOWNS = (
-    "Porto Lyon Gdansk Split Tartu Bergen Cork Murcia Bari Linz Graz Brno Varna Iasi Patras Turku Aarhus Malmo "
-    "Ghent Nancy Leeds Derby Salem Tampa Boise Fargo Omaha Tulsa Reno Provo Quito Cusco Salta Arica Belem "
-    "Natal Accra Kumasi Lagos Kano"
-).split()
+from benchmarks.invented import TOPIC, alarming, ordinary
+from tests.scene import Desk, Receiver, Site, wait_until
 
 SEEN = """
     SELECT deliveries.id, json_extract(match, '$.article.seen') FROM deliveries
     JOIN alerts ON alerts.id = deliveries.alert_id JOIN story_matches ON story_matches.match_id = alerts.match_id
 """
-
-
-def ordinary(number: int, rng: random.Random) -> Item:
-    text = " ".join(rng.choices(WORDS, k=60)).capitalize() + "."
-    return Item(f"n{number}", " ".join(rng.sample(WORDS, 6)).capitalize(), text)
-
-
-def alarming(number: int, rng: random.Random) -> Item:
-    town, hazard = TOWNS[number % len(TOWNS)], HAZARDS[number % len(HAZARDS)]
-    text = (
-        f"An explosion destroyed the {hazard} of {town} {number % 12 + 1} minutes after the doors opened. Rescue teams "
-        f"searched the {hazard} until dawn. The mayor of {town} spoke of the worst explosion since records began. "
-        + " ".join(rng.choices(WORDS, k=25))
-        + "."
-    )
-    return Item(
-        f"a{number}", f"Explosion at {hazard} in {town} kills {number % 40 + 2}", text, f"{town.lower()}.example"
-    )
 
 
 def publish(site: Site, feeds: int, rate: float, until: float) -> int:
@@ -93,7 +60,7 @@ def main() -> int:
         desk = Desk(Path(folder) / "desk")
         desk.configure(
             feeds=[f"{site.url}/feed/{number}" for number in range(arguments.feeds)],
-            topics=[{"id": "explosions", "query": "explosion destroys building", "channels": ["desk"]}],
+            topics=[{**TOPIC, "channels": ["desk"]}],
             channels=f'[channel.desk]\ntype = "webhook"\nurl = "{receiver.url}/hook"\n',
             min_interval="5s",
         )

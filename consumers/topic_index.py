@@ -63,7 +63,7 @@ class TopicIndex:
 def _flat(rows: NDArray[np.float32]) -> Any:
     import faiss
 
-    # two threads were no faster (128 rows by 100,000 topics: 1.1 s), and waiting for each other cost up to 0.1 s a search
+    # two were no faster (128 rows by 100,000 topics: 1.1 s), and waiting for each other cost up to 0.1 s a search
     faiss.omp_set_num_threads(1)
     index = faiss.IndexFlatIP(rows.shape[1])
     index.add(np.ascontiguousarray(rows, dtype=np.float32))

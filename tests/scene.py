@@ -80,6 +80,9 @@ class Server:
             request_queue_size = 256
             daemon_threads = True
 
+            def handle_error(self, *_: object) -> None:
+                """A client that was killed in the middle of a request is nothing to report."""
+
         self._server = Listening(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)

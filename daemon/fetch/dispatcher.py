@@ -4,6 +4,7 @@ import asyncio
 import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from daemon.clock import Clock
@@ -16,14 +17,24 @@ from daemon.store.feeds import FeedStates
 T = TypeVar("T")
 
 _AGAIN = 10.0  # seconds, after a poll that was cut off
+_SOON = 5.0  # seconds in which a poll should be over
 
 
 class Polling(Protocol):
     async def poll(self, feed: Feed, state: FeedState) -> Polled: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    task: asyncio.Task[None]
+    since: float  # monotonic
+
+
 class Dispatcher:
     """``tick`` every second does everything; one event loop.
+
+    At most ``concurrency`` polls run at once; those that last longer than 5 s leave their place to others, up to as
+    many again: they wait for a server and cost next to nothing, and a hundred of them must not hold up the rest.
 
     ``polled`` hears of every finished poll (telemetry). What nobody expected ends ``crashed``, which the composition
     root awaits.
@@ -49,7 +60,7 @@ class Dispatcher:
         self._concurrency = concurrency
         self._turns = Turns(per_host=per_host, host_gap=host_gap)
         self._feeds: dict[str, Feed] = {}
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, _Running] = {}
         self._edited: set[str] = set()  # while they were polled
         self._stopping = False
         self._broken = asyncio.Event()
@@ -90,7 +101,7 @@ class Dispatcher:
         for state in self._states.due(self._clock.now(), limit=len(self._feeds)):
             if state.feed_id in self._feeds:
                 self._turns.add(state.feed_id, state.host, moment)
-        for feed_id, host in self._turns.take(moment, self._concurrency - len(self._running)):
+        for feed_id, host in self._turns.take(moment, self._room(moment)):
             self._start(feed_id, host)
 
     async def crashed(self) -> None:
@@ -104,12 +115,16 @@ class Dispatcher:
     async def stop(self, deadline: float) -> None:
         """No new polls; those on the way get ``deadline`` seconds, then they are cancelled, and lose nothing."""
         self._stopping = True
-        tasks = set(self._running.values())
+        tasks = {running.task for running in self._running.values()}
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=deadline)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+    def _room(self, moment: float) -> int:
+        slow = sum(moment - running.since > _SOON for running in self._running.values())
+        return self._concurrency - (len(self._running) - min(slow, self._concurrency))
 
     def _start(self, feed_id: str, host: str) -> None:
         feed, state = self._feeds.get(feed_id), self._states.state(feed_id)
@@ -120,7 +135,7 @@ class Dispatcher:
             self._edited.add(feed_id)
         else:
             task = asyncio.create_task(self._run(feed, state), name=f"poll {feed_id}")
-            self._running[feed_id] = task
+            self._running[feed_id] = _Running(task, self._clock.monotonic())
             task.add_done_callback(functools.partial(self._ended, feed_id, host))
 
     async def _run(self, feed: Feed, state: FeedState) -> None:

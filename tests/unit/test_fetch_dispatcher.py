@@ -112,6 +112,17 @@ async def test_no_more_run_at_once_than_allowed(world: World) -> None:
     assert len(world.poller.started) == 8
 
 
+async def test_polls_that_last_leave_their_places_to_others_but_not_without_end(world: World) -> None:
+    world.poller.instant = False
+    await world.dispatcher.set_feeds([feed(f"f{n}") for n in range(20)])
+    await world.tick(5)
+    assert world.dispatcher.running == 5
+    await world.tick(1)
+    assert world.dispatcher.running == 10
+    await world.tick(6)
+    assert world.dispatcher.running == 10
+
+
 async def test_feeds_of_one_host_take_turns(world: World) -> None:
     await world.dispatcher.set_feeds([feed(f"f{n}", host="h") for n in range(3)])
     for expected in (1, 1, 2, 2, 3):
