@@ -25,7 +25,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from benchmarks.invented import TOPIC, alarming, ordinary
+from benchmarks.invented import TOPICS, alarming, ordinary
 from tests.scene import Desk, Item, Receiver, Site, wait_until
 
 FEEDS = 6
@@ -84,7 +84,7 @@ def matches_without_a_daemon(store: Path) -> set[tuple[str, str]]:
     from consumers.model import Article, Topic
 
     matcher = Matcher(embedder=SentenceTransformerEmbedder())
-    matcher.apply({TOPIC["id"]: Topic(**TOPIC)})
+    matcher.apply({topic["id"]: Topic(id=topic["id"], query=topic["query"]) for topic in TOPICS})
     names = ["id", "revision", "feed_id", "source", "url", "title", "text", "published", "seen", "lang"]
     articles = [
         Article(**dict(zip(names, row, strict=True)))  # type: ignore[arg-type]
@@ -145,7 +145,7 @@ def main() -> int:
             site.publish(f"/feed/{number}")
         desk.configure(
             feeds=[f"{site.url}/feed/{number}" for number in range(FEEDS)],
-            topics=[{**TOPIC, "channels": ["desk"]}],
+            topics=[{**topic, "channels": ["desk"]} for topic in TOPICS],
             channels=f'[channel.desk]\ntype = "webhook"\nurl = "{receiver.url}/hook"\n',
             settle="0s",
         )

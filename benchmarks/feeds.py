@@ -199,7 +199,7 @@ def _report(measured: Measured, overdue: Sequence[float], memory: Sequence[tuple
     missing, twice = measured.missing()
     half = memory[len(memory) // 2 :] or memory
     rows = (
-        ("first round: start p50 / last", f"{at(measured.first_round, 0.5):.1f} s / {at(measured.first_round, 1.0):.1f} s"),
+        ("first round: start p50 / last", " / ".join(f"{at(measured.first_round, q):.1f} s" for q in (0.5, 1.0))),
         ("polls due after it", str(len(lateness))),
         (f"on time (within {tolerance:g} s)", f"{on_time}  {share(on_time, len(lateness))}"),
         ("within 5 s", f"{at_once}  {share(at_once, len(lateness))}"),

@@ -5,16 +5,36 @@ from collections.abc import Sequence
 
 from tests.scene import Item
 
-TOPIC = {"id": "explosions", "query": "explosion destroys building"}
+QUERIES = (
+    "earthquake",
+    "ferry or ship accident",
+    "volcanic eruption",
+    "factory fire",
+    "measles outbreak",
+    "train derailment",
+    "bank robbery",
+    "flood warning",
+)
+TOPICS = [{"id": query.replace(" ", "-"), "query": query} for query in QUERIES]
 
 WORDS = (
     "council budget harvest museum tender storm pension stadium chip vaccine strike court ferry orchard merger "
     "satellite glacier opera railway archive tariff startup census reactor bridge festival trawler auction senate "
     "cable novel drought"
 ).split()
-HAZARDS = (
-    "volcano dam refinery tunnel mine warehouse airport stadium hotel school theatre port factory laboratory cathedral "
-    "hospital market brewery barracks embassy library prison shipyard sawmill bakery monastery observatory"
+EVENTS = (
+    ("Earthquake of magnitude {n} shakes {town}", "The quake was felt across {town}. {who} said that {m} houses were damaged."),
+    ("Ferry runs aground off {town}, {m} rescued", "The ship hit rocks near {town}. {who} spoke of a steering fault."),
+    ("Volcano near {town} erupts", "Ash rose {n} kilometres over {town}. The eruption closed the airport, {who} said."),
+    ("Fire destroys factory in {town}", "The factory in {town} burned for {n} hours. {who} saved {m} workers from the fire."),
+    ("Measles outbreak in {town}: {m} cases", "Schools in {town} stay closed. {who} called the measles outbreak serious."),
+    ("Train derails outside {town}", "The night train left the rails {n} kilometres from {town}. {who} helped {m} passengers out."),
+    ("Armed robbers raid bank in {town}", "The robbers took {m} million from the bank in {town}. {who} described a green van."),
+    ("Flood warning for {town} as river rises", "The river at {town} rose {n} metres. {who} told {m} families to leave because of the flood."),
+)  # fmt: skip
+NAMES = (
+    "Alvarez Bergstrom Castellanos Dimitriou Eriksson Fontaine Gruber Haugen Ivanova Jansen Kowalski Lindqvist Moreau "
+    "Novak Olsen Petrescu Quintero Rossi Santos Takahashi Ueda Vasquez Weber Xenakis Yilmaz Zimmermann"
 ).split()
 TOWNS = (
     "Porto Lyon Gdansk Split Tartu Bergen Cork Murcia Bari Linz Graz Brno Varna Iasi Patras Turku Aarhus Malmo Ghent "
@@ -34,14 +54,13 @@ def ordinary(number: int, rng: random.Random) -> Item:
 
 
 def alarming(number: int, rng: random.Random) -> Item:
-    """The place and the building name the event: 1,080 of them before one comes again."""
-    town, hazard = TOWNS[number % len(TOWNS)], HAZARDS[number % len(HAZARDS)]
-    text = (
-        f"An explosion destroyed the {hazard} of {town} {number % 12 + 1} minutes after the doors opened. Rescue teams "
-        f"searched the {hazard} until dawn. The mayor of {town} spoke of the worst explosion since records began. "
-        + " ".join(words(rng, 25))
-        + "."
+    """One event of one kind in one town; ``number`` names it, whoever reports it."""
+    told = random.Random(number)
+    title, text = EVENTS[number % len(EVENTS)]
+    town = TOWNS[number * 7 % len(TOWNS)]
+    values = {"town": town, "n": told.randint(3, 9), "m": told.randint(12, 90), "who": f"{told.choice(NAMES)}"}
+    more = (
+        f"It was a {told.choice(WORDS)} for {told.choice(NAMES)} and a {told.choice(WORDS)} for {told.choice(NAMES)}."
     )
-    return Item(
-        f"a{number}", f"Explosion at {hazard} in {town} kills {number % 40 + 2}", text, f"{town.lower()}.example"
-    )
+    body = f"{text.format(**values)} {more} {' '.join(words(rng, 20)).capitalize()}."
+    return Item(f"a{number}", title.format(**values), body, f"{town.lower()}.example")

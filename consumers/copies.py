@@ -10,6 +10,7 @@ from binascii import crc32
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from consumers.passages import is_furniture
@@ -20,6 +21,9 @@ COPY = 0.5  # most of a text. Pairs of reports on one event: quotes in common re
 WORDS = 600  # of an article that are compared
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
+
+# Powers of an odd constant (Knuth's golden ratio for 64 bits), modulo 2**64: the order of the words counts.
+_FACTORS = np.array([pow(0x9E3779B97F4A7C15, n, 1 << 64) for n in range(1, SHINGLE + 1)], dtype=np.uint64)
 
 Shingles = NDArray[np.uint32]  # sorted, each once
 
@@ -39,18 +43,19 @@ def words_of(text: str) -> list[str]:
 
 def shingles(text: str) -> Shingles:
     """Hashes of the first ``WORDS`` words' shingles; empty where no paragraph has ``SHINGLE`` words."""
-    found: set[int] = set()
+    found: list[NDArray[np.uint64]] = []
     left = WORDS
     for paragraph in paragraphs(text):
         words = words_of(paragraph)[:left]
         left -= len(words)
-        found.update(
-            crc32(" ".join(words[n : n + SHINGLE]).encode("utf-8", "surrogatepass"))
-            for n in range(len(words) - SHINGLE + 1)
-        )
+        if len(words) >= SHINGLE:
+            hashes = np.array([crc32(word.encode("utf-8", "surrogatepass")) for word in words], dtype=np.uint64)
+            found.append(sliding_window_view(hashes, SHINGLE) @ _FACTORS)
         if left <= 0:
             break
-    return np.array(sorted(found), dtype=np.uint32)
+    if not found:
+        return np.zeros(0, dtype=np.uint32)
+    return np.unique((np.concatenate(found) >> np.uint64(32)).astype(np.uint32))
 
 
 def shared(one: Shingles, other: Shingles) -> float:

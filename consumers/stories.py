@@ -32,12 +32,12 @@ class StoryRule:
     title: float = 0.10
     nearest: int = 2  # members of a story that an article is compared with
     background: float = 0.4
-    runners_up: int = 5
-    usual: float = 0.26  # a runner-up's fit, where there are not yet as many
-    decay: float = 0.10
+    runners_up: int = 2
+    usual: float = 0.35  # a runner-up's fit, where there are not yet as many
+    decay: float = 0.06
     decay_days: float = 0.7
-    most_decay: float = 0.10
-    line: float = 0.35
+    most_decay: float = 0.15
+    line: float = 0.304
     window: float = 7 * DAY  # without a new report a story is forgotten
     members: int = 12  # of a story that are compared with, the newest; about 5 kB each
     per_topic: int = 1_000  # members of a topic; the stories that were quiet longest go first
@@ -145,6 +145,7 @@ class _TopicStories:
         self._warm: dict[str, _Warm] = {}
         self._rows = Rows[_Warm]()
         self._containing: Counter[str] = Counter()  # articles by word
+        self._squares: dict[int, float] = {}
         self.matches: dict[str, _Warm] = {}
 
     def stories(self) -> Iterable[str]:
@@ -222,6 +223,7 @@ class _TopicStories:
         self.matches[member.match_id] = warm
         self._rows.add(warm, member)
         self._containing.update(member.words)
+        self._squares.clear()
         if len(warm.members) > self._rule.members:
             self._drop(warm, warm.members[0])
 
@@ -229,6 +231,7 @@ class _TopicStories:
         warm.members.remove(member)
         del self.matches[member.match_id]
         self._rows.remove(member)
+        self._squares.clear()
         for word in member.words:
             self._containing[word] -= 1
             if not self._containing[word]:
@@ -289,8 +292,13 @@ class _TopicStories:
 
     def _weight(self, words: Iterable[str]) -> float:
         """Sum of the squared inverse document frequencies (Spärck Jones, 1972), smoothed."""
-        articles = len(self.matches) + SMOOTHING
-        return sum(max(LEAST_RARITY, math.log(articles / (self._containing[word] + 1))) ** 2 for word in words)
+        containing, squares = self._containing, self._squares
+        return sum(squares[count] if (count := containing[word]) in squares else self._square(count) for word in words)
+
+    def _square(self, count: int) -> float:
+        """Of the rarity of a word that ``count`` articles contain; few counts occur, so each is worked out once."""
+        rarity = max(LEAST_RARITY, math.log((len(self.matches) + SMOOTHING) / (count + 1)))
+        return self._squares.setdefault(count, rarity**2)
 
 
 def _with_report(story: Story, report: Report, most: int) -> Story:

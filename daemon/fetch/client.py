@@ -32,6 +32,8 @@ _CONNECT = 10.0  # seconds for one dial: the deadline is for all of it
 _DNS_REMEMBERED = 300  # seconds
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MOST_VALIDATOR = 1_000  # characters
+_LARGE = 2_000_000  # bytes of a body, after decoding
+_MOST_LARGE = 4  # larger ones that are read at once: a hundred of 30 MB would not fit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,7 @@ class FeedClient:
         self._max_decoded = max_decoded
         self._direct: aiohttp.ClientSession | None = None
         self._proxied: aiohttp.ClientSession | None = None
+        self._large = asyncio.Semaphore(_MOST_LARGE)
 
     async def __aenter__(self) -> Self:
         self._direct = self._session(socket_factory=self._guard.socket)
@@ -185,14 +188,24 @@ class FeedClient:
         if (response.content_length or 0) > self._max_wire:
             raise too_large(self._max_wire)
         body = bytearray()
-        async for chunk in response.content.iter_any():
+        if await self._read_on(response, body, until=_LARGE):
+            return bytes(body)
+        async with self._large:
+            await self._read_on(response, body, until=self._max_decoded)
+            return bytes(body)
+
+    async def _read_on(self, response: aiohttp.ClientResponse, body: bytearray, *, until: int) -> bool:
+        """Whether the body ended; it did not, where it has grown over ``until`` bytes."""
+        while chunk := await response.content.readany():
             body += chunk
             wire = response.content.total_compressed_bytes
             if (len(body) if wire is None else wire) > self._max_wire:
                 raise too_large(self._max_wire)
             if len(body) > self._max_decoded:
                 raise too_large(self._max_decoded, " after decoding")
-        return bytes(body)
+            if len(body) > until:
+                return False
+        return True
 
 
 def _target(url: URL, location: str) -> URL:

@@ -87,7 +87,10 @@ class ParseProcess:
         self._input.close()
 
     async def ended(self) -> int:
-        """Its exit status; minus the number of the signal that ended it."""
+        """Its exit status; minus the number of the signal that ended it. Nothing of it is left then."""
+        with suppress(OSError, RuntimeError):  # asyncio's word for "somebody else is reading it to its end"
+            while await self._output.read(1 << 20):  # a pipe that is full is never seen to close
+                pass
         return await self._process.wait()
 
 

@@ -10,6 +10,7 @@ MOST_KNOWN = 0.67  # above, twice in a row: the feed changes more slowly than we
 _ON_TIME = 0.25  # share of the interval; a later poll says nothing about the interval
 _ON_TIME_LEAST = 60.0  # seconds
 _LONGER = 1.5
+_SPREAD = 0.25
 _JITTER = 0.1  # share of the wait that is left to chance, so that feeds do not march in step
 
 WEIGHTS: dict[FailureKind, float] = {
@@ -80,7 +81,11 @@ def after_success(
     floor = min(max(brought.max_age or 0.0, 0.0 if every else brought.ttl or 0.0), policy.publisher_interval)
     if every:
         interval, overlap = policy.clamp(every), ()
-    wait = _jittered(policy, max(interval, floor), jitter)
+    if brought.first or not _on_time(state, now):
+        # after a start or a pause everything was due at once: from here on it is spread over the interval
+        wait = policy.clamp(max(interval * (_SPREAD + (1.0 - _SPREAD) * jitter), floor))
+    else:
+        wait = _jittered(policy, max(interval, floor), jitter)
     return replace(
         state,
         next_due=now + wait,

@@ -1,10 +1,10 @@
 """A few processes that parse, each with limits; one that hangs, grows or crashes is killed and replaced.
 
-    body ──▶ quick lane: 2 s of CPU, ``workers`` processes ──▶ ParsedFeed
-                   │ too costly
-                   └──▶ slow lane: all of the time allowed, one process of low priority ──▶ ParsedFeed | PollFailed
+    body ─▶ up to 2 MB? ─▶ quick lane: 1 s of CPU, ``workers`` processes ─▶ ParsedFeed
+                 │               │ too costly
+                 └───────────────┴▶ slow lane: all of the time allowed, one process of low priority ─▶ ParsedFeed
 
-Without the second lane, two hostile feeds hold up everybody for 20 s each: with 50 of them among 5,000, polls were
+Without the second lane two hostile feeds hold up everybody for 20 s each: with 50 of them among 5,000, polls were
 minutes late. A feed of 100 items takes some 20 ms.
 """
 
@@ -21,7 +21,8 @@ from daemon.fetch.parse_child import OUT_OF_MEMORY
 from daemon.fetch.parse_process import Died, Limits, ParseProcess
 from daemon.fetch.parsed import NotAFeed, ParsedFeed
 
-_QUICK = 2  # seconds of CPU; CPU and not the clock, because a busy machine makes every feed slow
+_QUICK = 1  # seconds of CPU; CPU and not the clock, because a busy machine makes every feed slow
+_SMALL = 2_000_000  # bytes
 _MOST_SLOW = 4  # bodies in the slow lane; the next one fails for now
 _MOST_WAITING = 128_000_000  # bytes of all bodies in the quick lane; the next one comes again later
 _START = 60.0  # seconds for a new process to be ready, on a machine that is busy with something else
@@ -59,17 +60,14 @@ class ParserPool:
 
     async def parse(self, body: bytes, url: str, headers: Mapping[str, str]) -> ParsedFeed:
         """Raises ``PollFailed`` (this feed), or ``Unavailable`` where no process can be started or too much waits."""
+        if len(body) > _SMALL:
+            return _feed(await self._parse_slowly(body, url, headers))
         if self._quick.bytes and self._quick.bytes + len(body) > _MOST_WAITING:
             raise Unavailable("too much is waiting to be parsed")
         try:
-            answer = await self._quick.parse(body, url, headers)
+            return _feed(await self._quick.parse(body, url, headers))
         except _TooCostly:
-            answer = await self._parse_slowly(body, url, headers)
-        if isinstance(answer, NotAFeed):
-            raise PollFailed(
-                "unreadable" if answer.broken else "not_a_feed", answer.reason, discovered=answer.discovered
-            )
-        return answer
+            return _feed(await self._parse_slowly(body, url, headers))
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -81,15 +79,18 @@ class ParserPool:
         await self._slow.close()
 
     async def _parse_slowly(self, body: bytes, url: str, headers: Mapping[str, str]) -> ParsedFeed | NotAFeed:
-        too_long = f"reading it took longer than {self._timeout:g} s"
-        if self._timeout <= _QUICK:
-            raise PollFailed("unreadable", too_long)
         if self._slow.bodies >= _MOST_SLOW:
-            raise PollFailed("unreadable", f"reading it took longer than {_QUICK} s, and other costly feeds wait too")
+            raise PollFailed("unreadable", "it is large or slow to read, and too many others like it wait already")
         try:
             return await self._slow.parse(body, url, headers)
         except _TooCostly as error:
-            raise PollFailed("unreadable", too_long) from error
+            raise PollFailed("unreadable", f"reading it took longer than {self._timeout:g} s") from error
+
+
+def _feed(answer: ParsedFeed | NotAFeed) -> ParsedFeed:
+    if isinstance(answer, NotAFeed):
+        raise PollFailed("unreadable" if answer.broken else "not_a_feed", answer.reason, discovered=answer.discovered)
+    return answer
 
 
 class _Lane:
@@ -99,6 +100,7 @@ class _Lane:
         self._limits = limits
         self._places: asyncio.LifoQueue[ParseProcess | None] = asyncio.LifoQueue()
         self._processes: set[ParseProcess] = set()
+        self._ending: set[asyncio.Task[int]] = set()
         self._closed = False
         self.bodies = 0  # waiting or being parsed
         self.bytes = 0
@@ -117,31 +119,29 @@ class _Lane:
         self.bytes += len(body)
         try:
             place = await self._places.get()
+            usable = None
             try:
                 place = place or await self._started()
                 answer = await self._asked(place, body, url, headers)
-            except BaseException:  # cancelled, too: what it would answer next belongs to this body
-                self._drop(place)
-                place = None
-                raise
-            else:
-                place = self._retired(place)
+                usable = place if place.parses < _PARSES else None
                 return answer
             finally:
-                self._places.put_nowait(place)
+                if usable is None:  # cancelled, too: what it would say next is the answer to this body
+                    self._drop(place)
+                self._places.put_nowait(usable)
         finally:
             self.bodies -= 1
             self.bytes -= len(body)
 
     async def close(self) -> None:
         self._closed = True
-        processes = set(self._processes)
-        for process in processes:
+        for process in tuple(self._processes):
             self._drop(process)
-        for process in processes:
-            await process.ended()
+        await asyncio.gather(*self._ending)
 
     async def _started(self) -> ParseProcess:
+        if self._closed:  # while it waited for its place
+            raise Unavailable("the parser is closed")
         try:
             process = await ParseProcess.start(self._limits)
         except OSError as error:
@@ -175,13 +175,10 @@ class _Lane:
                 raise PollFailed("unreadable", needed) from error
             raise PollFailed("unreadable", "reading it crashed the parser") from error
 
-    def _retired(self, process: ParseProcess) -> ParseProcess | None:
-        if process.parses < _PARSES:
-            return process
-        self._drop(process)
-        return None
-
     def _drop(self, process: ParseProcess | None) -> None:
-        if process is not None:
+        if process is not None and process in self._processes:
             self._processes.discard(process)
             process.kill()
+            ending = asyncio.create_task(process.ended())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -173,7 +174,7 @@ def test_however_batches_are_cut_and_repeated_every_live_story_is_told_exactly_o
     matches = [world.report(f"event{event}", f"{who}.example", backfill=old) for event, who, old in reports]
     cuts = sorted({0, len(matches), *(cut for cut in crashes if cut < len(matches))})
     kept: list[Decisions] = []
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         decider = alerter()
         decider.restore(remembered(*kept))
         kept.append(decider.decide(matches[max(0, start - 3) : end], START))  # the last ones come again

@@ -3,13 +3,16 @@
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.ids import story_id
-from consumers.model import Match, Story
+from consumers.embedding import SentenceTransformerEmbedder
+from consumers.ids import match_id, story_id
+from consumers.model import Article, Match, Passage, Story
+from consumers.passages import texts_of
 from consumers.stories import Joined, StoryRule, StoryTracker
 from tests.fake_events import DAY, START, Events
 
@@ -230,3 +233,90 @@ def test_memory_is_bounded_over_a_month(busy: bool) -> None:
     other = Events("weather").report("storm", at=START + 90 * DAY)
     tracker.add(other, START + 90 * DAY)
     assert len(tracker) == 1
+
+
+# -- with the real model
+
+SHARED = (
+    "“We saw two aircraft come in from the sea, very low, and a minute later the ground shook,” said Hana Dirani, a "
+    "baker in the village, who spoke by telephone on Thursday morning."
+)
+
+
+def article(title: str, *paragraphs: str) -> Article:
+    return Article(id=title, feed_id="feed", source="", title=title, text="\n\n".join(paragraphs), seen=START)
+
+
+FLASH = article(
+    "Jets bomb fuel depot near Tarsah, killing nine",
+    "Warplanes destroyed a fuel depot outside the town of Tarsah before dawn on Thursday, killing at least nine people "
+    "and setting fire to a row of houses, the civil defence said.",
+    SHARED,
+    "Rescuers were still searching the ruins at noon. The government said its air force had struck a weapons store of "
+    "the northern rebels; the rebels said that only diesel for hospitals was kept there.",
+)
+SECOND = article(
+    "Air raid on Tarsah depot: government and rebels give different accounts",
+    "Share",
+    "The defence ministry confirmed on Thursday that its planes had hit what it called an arms store at Tarsah, while "
+    "rebel commanders accused it of having bombed the district's only supply of fuel.",
+    "Advertisement",
+    SHARED,
+    "Civil defence workers counted nine dead, two of them children, and said that eleven houses had burned down.",
+    "Sign up for our newsletter",
+)
+THIRD = article(
+    "Nine dead as bombing of Tarsah sets houses ablaze",
+    "Advertisement",
+    "Families fled along the coast road on Thursday after bombs fell on a depot at the edge of Tarsah and burning fuel "
+    "ran down into the nearest street. Nine bodies had been recovered by the afternoon.",
+    "Hospitals in the region have asked for diesel, as the depot had fed their generators since the siege began.",
+    SHARED,
+    "Read more: ten questions about the northern front",
+)
+TALKS = article(
+    "Government and northern rebels to meet for talks in neutral Valmora",
+    "Delegations of the government and of the northern rebels will meet in Valmora on Sunday for the first direct "
+    "talks in two years, the host country's foreign minister announced. An exchange of prisoners is on the agenda.",
+    "Diplomats warned against high hopes: the last round ended after an afternoon.",
+)
+AID = article(
+    "Convoy with flour and medicine reaches besieged northern towns",
+    "Thirty lorries of the Red Crescent crossed the front line on Thursday and brought flour, blankets and insulin to "
+    "four towns in the north. It was the first convoy since August. Both sides had guaranteed a pause of ten hours.",
+)
+
+
+@pytest.fixture(scope="module")
+def embedder() -> SentenceTransformerEmbedder:
+    return SentenceTransformerEmbedder()
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_three_sites_that_write_about_one_air_raid_are_one_story_and_its_background_is_others(
+    order: tuple[int, ...], embedder: SentenceTransformerEmbedder
+) -> None:
+    raid = [(FLASH, SECOND, THIRD)[place] for place in order]
+    articles = [
+        replace(
+            each, id=str(n), source=f"{n}.example", url=f"https://{n}.example/", published=START + 60 * n, seen=START
+        )
+        for n, each in enumerate([raid[0], TALKS, raid[1], AID, raid[2]])
+    ]
+    vectors = embedder.encode([texts_of(each).embedded[0] for each in articles])
+    matches = [
+        Match(
+            id=match_id(each.id, "raids", 1),
+            topic_id="raids",
+            topic_version=1,
+            article=each,
+            score=0.7,
+            passage=Passage(text=SHARED, number=1, of=3),
+            vector=vector.astype("<f2").tobytes(),
+        )
+        for each, vector in zip(articles, vectors, strict=True)
+    ]
+    stories = told(StoryTracker(), matches)
+    assert sorted(len(story.reports) for story in stories.values()) == [1, 1, 3]
+    (whole,) = (story for story in stories.values() if len(story.reports) == 3)
+    assert whole.independent == 3  # one quote in common makes nobody a copy
