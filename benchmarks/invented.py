@@ -23,12 +23,12 @@ WORDS = (
     "cable novel drought"
 ).split()
 EVENTS = (
-    ("Earthquake of magnitude {n} shakes {town}", "The quake was felt across {town}. {who} said that {m} houses were damaged."),
+    ("Earthquake of magnitude {n} shakes {town}", "The quake was felt across {town}. {who} saw {m} damaged houses."),
     ("Ferry runs aground off {town}, {m} rescued", "The ship hit rocks near {town}. {who} spoke of a steering fault."),
     ("Volcano near {town} erupts", "Ash rose {n} kilometres over {town}. The eruption closed the airport, {who} said."),
-    ("Fire destroys factory in {town}", "The factory in {town} burned for {n} hours. {who} saved {m} workers from the fire."),
-    ("Measles outbreak in {town}: {m} cases", "Schools in {town} stay closed. {who} called the measles outbreak serious."),
-    ("Train derails outside {town}", "The night train left the rails {n} kilometres from {town}. {who} helped {m} passengers out."),
+    ("Fire destroys factory in {town}", "The factory in {town} burned for {n} hours. {who} saved {m} workers."),
+    ("Measles outbreak in {town}: {m} cases", "Schools in {town} stay closed. {who} called the outbreak serious."),
+    ("Train derails outside {town}", "The night train left the rails {n} km from {town}. {who} helped {m} people out."),
     ("Armed robbers raid bank in {town}", "The robbers took {m} million from the bank in {town}. {who} described a green van."),
     ("Flood warning for {town} as river rises", "The river at {town} rose {n} metres. {who} told {m} families to leave because of the flood."),
 )  # fmt: skip

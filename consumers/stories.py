@@ -25,7 +25,13 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryRule:
-    """The constants of grouping, and how much is kept in memory."""
+    """The constants of grouping, and how much is kept in memory.
+
+    ``usual`` and ``line`` go together. A topic begins without runners-up, and there the line is ``line + background *
+    usual`` = 0.444: reports of one event by different desks fitted with 0.48 and more, also when cut to 60 words;
+    other events of the same war, on the same day, with 0.43 at most. A story hidden behind another one is worse than
+    a second alert, so the line is higher than B³ alone would have it.
+    """
 
     vector: float = 0.60
     words: float = 0.30

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from consumers.alerting import Alerter, BackfillSummary, Decisions, Remembered, lines
 from consumers.ids import alert_id, delivery_id
 from consumers.model import Match, Topic
-from consumers.stories import Joined
 from tests.fake_events import DAY, START, Events
 
 HARBOUR = Topic(id="harbour", query="harbour", channels=("console", "desk"))
@@ -238,8 +237,3 @@ def test_a_hostile_title_stays_on_its_line_and_brings_no_escapes() -> None:
     summary.add(alerter().decide([hostile], START), START)
     (said,) = summary.ready(START + 10)
     assert lines(said)[1].startswith("  a [2Jb c d · ")
-
-
-def test_a_joined_match_is_a_frozen_value_that_says_how_it_joined() -> None:
-    decisions = alerter().decide([Events().report("fire")], START)
-    assert all(isinstance(each, Joined) and each.founded for each in decisions.joined)
