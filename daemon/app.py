@@ -292,6 +292,7 @@ async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal
             schedule = Schedule(clock=clock, on_jump=states.shift, on_stall=observer.stalled)
             schedule.every(TICK, partial(_tick, dispatcher, health), name="poll what is due")
             schedule.every(SWEEP, sweep, name="retention")
+            dispatcher.start()
             schedule.start()
             try:
                 await _first_of(ended.wait(), dispatcher.crashed(), schedule.crashed())
