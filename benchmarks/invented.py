@@ -29,22 +29,25 @@ EVENTS = (
     ("Fire destroys factory in {town}", "The factory in {town} burned for {n} hours. {who} saved {m} workers."),
     ("Measles outbreak in {town}: {m} cases", "Schools in {town} stay closed. {who} called the outbreak serious."),
     ("Train derails outside {town}", "The night train left the rails {n} km from {town}. {who} helped {m} people out."),
-    ("Armed robbers raid bank in {town}", "The robbers took {m} million from the bank in {town}. {who} described a green van."),
-    ("Flood warning for {town} as river rises", "The river at {town} rose {n} metres. {who} told {m} families to leave because of the flood."),
+    ("Armed robbers raid bank in {town}", "The robbers took {m} million from the bank in {town}, {who} said."),
+    ("Flood warning for {town} as river rises", "The river at {town} rose {n} m. {who} told {m} families to go."),
 )  # fmt: skip
-NAMES = (
-    "Alvarez Bergstrom Castellanos Dimitriou Eriksson Fontaine Gruber Haugen Ivanova Jansen Kowalski Lindqvist Moreau "
-    "Novak Olsen Petrescu Quintero Rossi Santos Takahashi Ueda Vasquez Weber Xenakis Yilmaz Zimmermann"
-).split()
+SYLLABLES = (
+    "al ber cas dim er fon gru hau iva jan kow lin mor nov ol pet quin ros san tak ued vas web xen yil zim".split()
+)
 TOWNS = (
     "Porto Lyon Gdansk Split Tartu Bergen Cork Murcia Bari Linz Graz Brno Varna Iasi Patras Turku Aarhus Malmo Ghent "
     "Nancy Leeds Derby Salem Tampa Boise Fargo Omaha Tulsa Reno Provo Quito Cusco Salta Arica Belem Natal Accra Kumasi "
-    "Lagos Kano"
+    "Lagos"
 ).split()
 
 
 def words(rng: random.Random, count: int) -> Sequence[str]:
     return rng.choices(WORDS, k=count)
+
+
+def surname(rng: random.Random) -> str:
+    return "".join(rng.choices(SYLLABLES, k=3)).capitalize()
 
 
 def ordinary(number: int, rng: random.Random) -> Item:
@@ -57,10 +60,8 @@ def alarming(number: int, rng: random.Random) -> Item:
     """One event of one kind in one town; ``number`` names it, whoever reports it."""
     told = random.Random(number)
     title, text = EVENTS[number % len(EVENTS)]
-    town = TOWNS[number * 7 % len(TOWNS)]
-    values = {"town": town, "n": told.randint(3, 9), "m": told.randint(12, 90), "who": f"{told.choice(NAMES)}"}
-    more = (
-        f"It was a {told.choice(WORDS)} for {told.choice(NAMES)} and a {told.choice(WORDS)} for {told.choice(NAMES)}."
-    )
+    town = TOWNS[number % len(TOWNS)]
+    values = {"town": town, "n": told.randint(3, 9), "m": told.randint(12, 90), "who": surname(told)}
+    more = f"It was a {told.choice(WORDS)} for {surname(told)} and a {told.choice(WORDS)} for {surname(told)}."
     body = f"{text.format(**values)} {more} {' '.join(words(rng, 20)).capitalize()}."
     return Item(f"a{number}", title.format(**values), body, f"{town.lower()}.example")

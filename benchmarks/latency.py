@@ -3,8 +3,8 @@
     python -m benchmarks.latency [--minutes 3] [--rate 20]
 
 Twenty feeds publish ``--rate`` articles a second in all (a title and a summary of sixty words). Three in a hundred
-match one of eight topics, each a story of its own. Measured for each: the moment the webhook receiver accepted the alert, less
-the moment the poll that carried the article was answered. The poll interval itself is therefore not in the figure.
+match one of eight topics. Measured for each alert: the moment the webhook receiver accepted it, less the moment at
+which the poll that carried the article was answered. The poll interval itself is therefore not in the figure.
 """
 
 import argparse
@@ -86,7 +86,7 @@ def main() -> int:
             f"{arguments.rate:.0f} articles/s for {arguments.minutes:g} min, {alarms} alarming articles, "
             f"{len(lag)} alerts; from poll to accepted alert: "
             f"p50 {percentile(lag, 0.5):.2f} s, p95 {percentile(lag, 0.95):.2f} s, max {max(lag):.2f} s; "
-            f"of which until the decision: p50 {percentile(deciding, 0.5):.2f} s, p95 {percentile(deciding, 0.95):.2f} s"
+            f"until the decision p50 {percentile(deciding, 0.5):.2f} s, p95 {percentile(deciding, 0.95):.2f} s"
         )
         return 0 if percentile(lag, 0.95) <= 2 else 1
 

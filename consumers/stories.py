@@ -36,6 +36,7 @@ class StoryRule:
     vector: float = 0.60
     words: float = 0.30
     title: float = 0.10
+    strangers: float = 0.12  # less, where both name somebody or some place and share no name
     nearest: int = 2  # members of a story that an article is compared with
     background: float = 0.4
     runners_up: int = 2
@@ -285,6 +286,7 @@ class _TopicStories:
             rule.vector * float(cosines[other.row])
             + rule.words * self._overlap(member.words, other.words)
             + rule.title * self._overlap(member.title, other.title)
+            - rule.strangers * _strangers(member.names, other.names)
             for other in nearest
         ]
         at, story = member.report.at, warm.story
@@ -305,6 +307,10 @@ class _TopicStories:
         """Of the rarity of a word that ``count`` articles contain; few counts occur, so each is worked out once."""
         rarity = max(LEAST_RARITY, math.log((len(self.matches) + SMOOTHING) / (count + 1)))
         return self._squares.setdefault(count, rarity**2)
+
+
+def _strangers(one: frozenset[str], other: frozenset[str]) -> bool:
+    return bool(one and other) and one.isdisjoint(other)
 
 
 def _with_report(story: Story, report: Report, most: int) -> Story:

@@ -1,5 +1,6 @@
 """What is kept of a match while its story is warm: enough to compare it with others, not its text."""
 
+import re
 from dataclasses import dataclass
 from sys import intern
 from typing import Generic, TypeVar
@@ -13,6 +14,12 @@ from consumers.words import query_words
 
 COMPARED_WORDS = 250  # of an article
 
+_NAME = re.compile(r"(?<=[^\W\d_]|[,;])\s([^\W\d_a-z][^\W\d_]{2,})", re.UNICODE)  # behind a letter: inside a sentence
+_CALENDAR = frozenset(
+    "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august "
+    "september october november december".split()
+)
+
 Owner = TypeVar("Owner")
 
 
@@ -25,6 +32,7 @@ class Member:
     vector: NDArray[np.float32]
     title: frozenset[str]
     words: frozenset[str]
+    names: frozenset[str]
     shingles: Shingles
     voice: str  # the match whose text it repeats, else its own id
     row: int = -1
@@ -88,6 +96,7 @@ def member_of(match: Match, joined: float) -> Member:
         vector=np.frombuffer(match.vector, dtype="<f2").astype(np.float32),
         title=_stems(article.title),
         words=_stems(_beginning(article)),
+        names=names(f"{article.title}. {_beginning(article)[len(article.title) :]}"),
         shingles=shingles(article.text),
         voice=match.id,
     )
@@ -100,6 +109,12 @@ def _beginning(article: Article) -> str:
             break
         words += paragraph.split()
     return " ".join(words[:COMPARED_WORDS])
+
+
+def names(text: str) -> frozenset[str]:
+    """Capitalised words inside sentences: people, places, bodies. Days and months name no event."""
+    found = (match[1].casefold() for match in _NAME.finditer(" ".join(text.split())))
+    return frozenset(intern(name) for name in found if name not in _CALENDAR)
 
 
 def _stems(text: str) -> frozenset[str]:
