@@ -20,7 +20,7 @@ UV := $(shell command -v uv 2>/dev/null)
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test lint types format bench bench-crash bench-latency eval test-wheel lock clean
+.PHONY: help run demo install test lint types format bench bench-feeds bench-crash bench-latency eval test-wheel lock clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name what; do printf '%-15s%s\n' "$$name" "$$what"; done
@@ -68,11 +68,12 @@ test-wheel: $(TESTABLE)  ## run all tests against the built and installed wheel
 
 # -- measure it
 
-bench: $(TESTABLE)  ## speed of the log, matching and fetching
-	@set -e; for file in benchmarks/*.py; do \
-	  name=$$(basename $$file .py); \
-	  case $$name in __init__|crash|latency) ;; *) $(BIN)/python -m benchmarks.$$name $(ARGS);; esac; \
-	done
+bench: $(TESTABLE)  ## speed of the log and of matching
+	@$(BIN)/python -m benchmarks.log $(ARGS)
+	@$(BIN)/python -m benchmarks.matching $(ARGS)
+
+bench-feeds: $(TESTABLE)  ## 5,000 feeds on one process for half an hour (ARGS="--minutes 5")
+	@$(BIN)/python -m benchmarks.feeds $(ARGS)
 
 bench-crash: $(TESTABLE)  ## kill -9 at random moments under load, then count (ARGS="--kills 50")
 	@$(BIN)/python -m benchmarks.crash $(ARGS)
@@ -80,8 +81,9 @@ bench-crash: $(TESTABLE)  ## kill -9 at random moments under load, then count (A
 bench-latency: $(TESTABLE)  ## from published to alerted (ARGS="--minutes 3 --rate 20")
 	@$(BIN)/python -m benchmarks.latency $(ARGS)
 
-eval: $(TESTABLE)  ## quality of matching on the evaluation sets
+eval: $(TESTABLE)  ## quality of matching and grouping on labelled news (WIREWATCH_EVAL=folder)
 	@$(BIN)/python -m benchmarks.quality $(ARGS)
+	@$(BIN)/python -m benchmarks.grouping
 
 # -- keep it
 

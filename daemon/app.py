@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession
 
 DRAIN = 8.0  # seconds for what is under way when the daemon stops; ten are promised
-TICK = 1.0  # seconds between two looks at what is due
+TICK = 0.25  # seconds between two looks at what is due; a whole second would start a second's polls at once
 BEAT = 1.0  # seconds between two signs of life of a role without rounds
 SWEEP = 3600.0  # seconds between two rounds of retention
 

@@ -64,7 +64,7 @@ class Pump(Generic[A, B]):
         quarantine: Quarantine,
         clock: Clock,
         each_round: Callable[[], None] = _nothing,
-        batch: int = 64,
+        batch: int = 16,
         later_batch: int = 16,
         wait: float = 0.25,
         quarantine_limit: int = 100,

@@ -94,7 +94,7 @@ class ModelSettings(Section):
 
 
 class AlertSettings(Section):
-    settle: Wait = 1.0
+    settle: Wait = 0.5
     operator: Filled = "console"
 
 

@@ -63,7 +63,7 @@ def render(message: Message | Notice, *, now: float, width: int, colour: bool = 
         _notice(console, message)
     else:
         _alert(console, message, now)
-    return out.getvalue()
+    return "\n".join(line.rstrip(" ") for line in out.getvalue().split("\n"))  # the library pads to the width
 
 
 def _notice(console: "Console", notice: Notice) -> None:

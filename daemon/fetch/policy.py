@@ -83,7 +83,8 @@ def after_success(
         interval, overlap = policy.clamp(every), ()
     if brought.first or not _on_time(state, now):
         # after a start or a pause everything was due at once: from here on it is spread over the interval
-        wait = policy.clamp(max(interval * (_SPREAD + (1.0 - _SPREAD) * jitter), floor))
+        soonest = max(interval * _SPREAD, policy.min_interval)
+        wait = policy.clamp(max(soonest + interval * (1.0 - _SPREAD) * jitter, floor))
     else:
         wait = _jittered(policy, max(interval, floor), jitter)
     return replace(
