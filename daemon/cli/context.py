@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -36,6 +38,14 @@ def or_fail(work: Callable[[], T]) -> T:
         return work()
     except Unusable as error:
         fail(str(error))
+
+
+def program() -> str:
+    """How this user starts Wirewatch: by its name where that is on the PATH, else by the path that was used now."""
+    used = Path(sys.argv[0])
+    if shutil.which("wirewatch") or not used.exists() or used.name != "wirewatch":
+        return "wirewatch"
+    return os.path.relpath(used)
 
 
 def plain(text: str) -> str:
@@ -138,5 +148,6 @@ __all__ = [
     "open_read",
     "or_fail",
     "plain",
+    "program",
     "when",
 ]

@@ -2,6 +2,8 @@
 
 import typer
 
+from daemon.cli.context import program
+
 
 def demo() -> None:
     """Four made-up news sites on this machine, one topic, one alert. No network, no account."""
@@ -9,7 +11,7 @@ def demo() -> None:
     from daemon.errors import Unusable
 
     try:
-        told = play(typer.echo)
+        told = play(typer.echo, program())
     except Unusable as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

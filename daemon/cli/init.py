@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import daemon
-from daemon.cli.context import fail
+from daemon.cli.context import fail, program
 
 FILES = ("wirewatch.toml", "topics.toml", "feeds.toml")
 
@@ -32,13 +32,13 @@ def init(
                 new.write((starter() / name).read_bytes())
     except OSError as error:
         fail(f"{folder} cannot be written ({error.strerror}): name a folder that you may write to")
-    typer.echo(NEXT.format(folder=folder, files=", ".join(FILES)))
+    typer.echo(NEXT.format(program=program(), folder=folder, files=", ".join(FILES)))
 
 
 NEXT = """Wrote {files} to {folder}.
 
 Next:
-  wirewatch --config {folder} run                       start watching; alerts appear on this terminal
-  wirewatch --config {folder} topics add "your words"   say what you care about
-  wirewatch --config {folder} feeds add URL             add a feed to read
+  {program} --config {folder} run                       start watching; alerts appear on this terminal
+  {program} --config {folder} topics add "your words"   say what you care about
+  {program} --config {folder} feeds add URL             add a feed to read
 Every key is explained where it stands in the files; an edit is in force two seconds after you save it."""

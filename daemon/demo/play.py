@@ -28,18 +28,18 @@ CLOSING = """
 3. One alert with {sources} sources. {others} other articles stayed quiet.
 
 What to do next, in a folder of your own:
-  wirewatch init desk                                      a configuration with comments
-  wirewatch --config desk feeds add https://…/rss.xml      a feed of yours
-  wirewatch --config desk topics test "flood warnings"     what a topic would have found
-  wirewatch --config desk topics add "flood warnings"      a topic of yours
-  wirewatch --config desk run                              watch; the page is on http://127.0.0.1:8470
-To be told in Slack: desk/wirewatch.toml has the five lines, under [channel.newsroom].
+  {program} init desk                                      a configuration with comments
+  {program} --config desk feeds add https://…/rss.xml      a feed of yours
+  {program} --config desk topics test "flood warnings"     what a topic would have found
+  {program} --config desk topics add "flood warnings"      a topic of yours
+  {program} --config desk run                              watch; the page is on http://127.0.0.1:8470
+To be told in Slack: take the comment signs off [channel.desk] in desk/wirewatch.toml.
 """
 FAILED = "The demo did not get its alert within {seconds:.0f} s. `wirewatch doctor` says what is missing here."
 
 
-def play(say: Callable[[str], None]) -> bool:
-    """Whether the alert came, with every source. Raises ``Unusable``."""
+def play(say: Callable[[str], None], program: str) -> bool:
+    """Whether the alert came. ``program`` is how its user starts Wirewatch. Raises ``Unusable``."""
     from daemon.app import run_until
 
     news = load_news()
@@ -55,7 +55,8 @@ def play(say: Callable[[str], None]) -> bool:
         run_until(stop, load_settings(config / "wirewatch.toml"), config, log_level="warning")
         thread.join(5)
     if script.sources:
-        say(CLOSING.format(sources=script.sources, others=len(news["before"]) + len(news["live"]) - script.sources))
+        others = len(news["before"]) + len(news["live"]) - script.sources
+        say(CLOSING.format(sources=script.sources, others=others, program=program))
     else:
         say(FAILED.format(seconds=PATIENCE))
     return script.sources > 0

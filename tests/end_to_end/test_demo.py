@@ -1,0 +1,23 @@
+"""The demo, as a newcomer runs it."""
+
+import subprocess
+import sys
+import time
+
+
+def test_the_demo_raises_one_alert_with_three_sources_and_says_what_to_do_next() -> None:
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "daemon", "demo"], capture_output=True, text=True, timeout=120, check=False
+    )
+    told = done.stdout
+    assert done.returncode == 0, done.stderr
+    assert told.count("· first report ·") == 1
+    assert "(3 sources, 2 independent)" in told
+    assert "copy of northern-courier.example" in told
+    assert "One alert with 3 sources. 44 other articles stayed quiet." in told
+    assert "feeds add" in told
+    assert "topics add" in told
+    assert "Slack" in told
+    assert "Traceback" not in done.stderr
+    assert time.monotonic() - started < 60
