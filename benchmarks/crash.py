@@ -131,13 +131,9 @@ def verdict(desk: Desk, publisher: Publisher, receiver: Receiver) -> list[str]:
     return wrong
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--longest", type=float, default=14.0)
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    rng = random.Random(arguments.seed)
+def crash(kills: int, longest: float, seed: int) -> list[str]:
+    """What is wrong after so many kills, in sentences; prints what happens."""
+    rng = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="wirewatch-crash-") as folder:
         site, receiver = Site(keep=10_000), Receiver()
         desk = Desk(Path(folder) / "desk")
@@ -149,34 +145,58 @@ def main() -> int:
             channels=f'[channel.desk]\ntype = "webhook"\nurl = "{receiver.url}/hook"\n',
             settle="0s",
         )
-        publisher = Publisher(site, random.Random(arguments.seed + 1))
+        publisher = Publisher(site, random.Random(seed + 1))
         desk.start()
-        wait_until(lambda: all(site.polled(f"/feed/{n}") for n in range(FEEDS)), seconds=60, what="first polls")
-        publisher.start()
-        pause = threading.Event()
-        for kill in range(arguments.kills):
-            pause.wait(rng.uniform(0.2, arguments.longest))
-            desk.kill()
-            desk.start()
-            print(f"kill {kill + 1}/{arguments.kills}: {len(publisher.published)} published, "
-                  f"{len(receiver.accepted)} deliveries accepted", flush=True)  # fmt: skip
-        publisher.stopped.set()
-        publisher.join()
-        started = time.monotonic()
         try:
-            wait_until(lambda: desk.store.exists() and idle(desk, publisher), seconds=600, what="everything is through")
-        except AssertionError as error:
-            print(error)
-        drained = time.monotonic() - started
-        wrong = verdict(desk, publisher, receiver)
-        exit_code = desk.stop()
-        repeats = len(receiver.accepted) - len(receiver.ids)
-        print(
-            f"\n{arguments.kills} kills, {len(publisher.published)} articles, {len(receiver.ids)} alerts, "
-            f"{repeats} repeats under a known id, idle {drained:.0f} s after the last kill, last exit code {exit_code}"
-        )
-        print("\n".join(f"WRONG: {sentence}" for sentence in wrong) or "nothing lost, nothing doubled")
-        return 1 if wrong or exit_code else 0
+            wait_until(lambda: all(site.polled(f"/feed/{n}") for n in range(FEEDS)), seconds=60, what="first polls")
+            publisher.start()
+            _kill(desk, kills, longest, rng, publisher, receiver)
+            publisher.stopped.set()
+            publisher.join()
+            started = time.monotonic()
+            wrong = _drained(desk, publisher)
+            print(f"idle {time.monotonic() - started:.0f} s after the last kill")
+            wrong += verdict(desk, publisher, receiver)
+            if exit_code := desk.stop():
+                wrong.append(f"the last exit code is {exit_code}")
+        finally:
+            publisher.stopped.set()
+            desk.kill()
+    repeats = len(receiver.accepted) - len(receiver.ids)
+    print(
+        f"{kills} kills, {len(publisher.published)} articles, {len(receiver.ids)} alerts accepted, "
+        f"{repeats} repeats under a known id"
+    )
+    return wrong
+
+
+def _kill(desk: Desk, kills: int, longest: float, rng: random.Random, publisher: Publisher, receiver: Receiver) -> None:
+    pause = threading.Event()
+    for kill in range(kills):
+        pause.wait(rng.uniform(0.2, longest))
+        desk.kill()
+        desk.start()
+        published, accepted = len(publisher.published), len(receiver.accepted)
+        print(f"kill {kill + 1}/{kills}: {published} published, {accepted} deliveries accepted", flush=True)
+
+
+def _drained(desk: Desk, publisher: Publisher) -> list[str]:
+    try:
+        wait_until(lambda: desk.store.exists() and idle(desk, publisher), seconds=600, what="everything is through")
+    except AssertionError as error:
+        return [str(error)]
+    return []
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--longest", type=float, default=14.0)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    wrong = crash(arguments.kills, arguments.longest, arguments.seed)
+    print("\n".join(f"WRONG: {sentence}" for sentence in wrong) or "nothing lost, nothing doubled")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
