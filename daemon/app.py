@@ -263,7 +263,7 @@ async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal
             return _plain(status())
 
         def enable(args: dict[str, Any]) -> dict[str, Any]:
-            sender.enable(str(args["channel"]))
+            sender.enable(str(args["name"]))
             return {}
 
         recent = Recent(status, clock)

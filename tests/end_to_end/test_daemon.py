@@ -1,6 +1,7 @@
 """The whole daemon, as its user meets it: a process, files, feeds, a receiver."""
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,7 +60,8 @@ class World:
         )
 
     def headlines(self) -> list[str]:
-        return [str(one.body["data"]["headline"]) for one in self.receiver.accepted]  # type: ignore[index]
+        alerts = [one.body["data"] for one in self.receiver.accepted if str(one.body["type"]).startswith("alert.")]
+        return [str(alert["headline"]) for alert in alerts]  # type: ignore[index]
 
     def archived(self) -> int:
         return int(json.loads(self.desk.get("/api/status")[1])["kept"]["articles_24h"])
@@ -166,6 +168,39 @@ def test_a_receiver_that_is_down_gets_the_alert_when_it_is_back(world: World) ->
     world.receiver.status = 200
     wait_until(lambda: len(world.receiver.accepted) > told, seconds=60, what="the alert arrives after all")
     assert "collide" in world.headlines()[-1]
+
+
+def test_a_channel_that_refuses_for_good_keeps_its_alerts_until_a_test_arrives(world: World) -> None:
+    world.receiver.status = 410
+    told = len(world.receiver.accepted)
+    world.site.publish(
+        "/one",
+        Item("ferry-3", "Ferry sinks in the Sulu Sea", "The accident of the ferry Luzon Star cost two lives off Jolo."),
+    )
+    wait_until(lambda: "channel:desk" in world.desk.get("/readyz")[1].split("parts")[0], seconds=30, what="it is told")
+    listed = json.loads(world.desk.wirewatch("channels", "list", "--json").stdout)
+    assert [row["state"] for row in listed if row["name"] == "desk"] == ["disabled"]
+    world.receiver.status = 200
+    mended = world.desk.wirewatch("channels", "test", "desk")
+    assert mended.returncode == 0, mended.stderr
+    wait_until(lambda: len(world.receiver.accepted) > told + 1, seconds=30, what="the alert follows the test")
+    assert "Sulu" in world.headlines()[-1]
+    world.desk.wait_ready()
+
+
+def test_a_record_that_cannot_be_read_is_set_aside_and_the_rest_goes_on(world: World) -> None:
+    with sqlite3.connect(world.desk.folder / "data" / "log.sqlite") as log:
+        log.execute(
+            "INSERT INTO records (stream, appended, key, payload) VALUES ('articles', ?, NULL, ?)",
+            (time.time(), b"{broken"),
+        )
+    archived = world.archived()
+    world.site.publish("/one", Item("after", "Lighthouse diary found in attic", "It covers the winters to 1891."))
+    wait_until(lambda: world.archived() > archived, seconds=30, what="a later article is through")
+    letters = json.loads(world.desk.wirewatch("dead-letters", "list", "--json").stdout)
+    assert [letter["stream"] for letter in letters] == ["articles"]
+    dropped = world.desk.wirewatch("dead-letters", "drop", "--all", "--yes")
+    assert dropped.returncode == 0, dropped.stderr
 
 
 def test_metrics_and_status_answer_while_it_runs(world: World) -> None:
