@@ -174,7 +174,7 @@ class Desk:
         feeds: Sequence[str],
         topics: Sequence[Mapping[str, object]],
         channels: str = "",
-        settle: str = "1s",
+        settle: str = "500ms",
         min_interval: str = "1s",
         extra: str = "",
     ) -> None:
