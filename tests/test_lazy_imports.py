@@ -1,6 +1,8 @@
 """What answers at once imports nothing heavy: help, completion, and everything a consumer is made of."""
 
+import importlib
 import os
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,9 +88,9 @@ def test_what_everybody_imports_is_cheap(module: str) -> None:
 
 
 def modules(package: str) -> list[str]:
-    files = sorted((ROOT / package).rglob("*.py"))
-    names = [".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files]
-    return [name for name in names if name.isidentifier() or all(part.isidentifier() for part in name.split("."))]
+    """Wherever it is installed."""
+    found = importlib.import_module(package)
+    return [package, *(module.name for module in pkgutil.walk_packages(found.__path__, f"{package}."))]
 
 
 def test_importing_consumers_never_loads_a_model_or_an_index() -> None:
