@@ -135,7 +135,7 @@ endif
 $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Wirewatch and what it needs into $(VENV); the first time takes minutes, torch is most of it"
 	@$(PIP_ITSELF)
-	@$(call told,$(PIP_INSTALL) -e .)
+	@$(call told,$(PIP_INSTALL) -e . editables)  # what the editable install runs on: pip finds that out, uv does not
 	@touch $@
 
 $(TESTABLE): $(INSTALLED)
