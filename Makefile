@@ -38,7 +38,7 @@ install: $(INSTALLED)  ## install into .venv, start nothing
 # -- check it
 
 test: $(TESTABLE)  ## run all tests (ARGS="-k words" for some)
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(TESTABLE)  ## ruff: rules and formatting
 	@$(BIN)/ruff check .
@@ -64,7 +64,7 @@ test-wheel: $(TESTABLE)  ## run all tests against the built and installed wheel
 	$(BIN)/python -m pip --python $(WHEEL)/venv install --quiet --no-deps --ignore-installed $(WHEEL)/*.whl
 	@mkdir $(WHEEL)/suite
 	@cp -R tests benchmarks config *.md *.toml Makefile $(WHEEL)/suite/
-	@cd $(WHEEL)/suite && ../venv/bin/python -m pytest -n 2 $(ARGS)
+	@cd $(WHEEL)/suite && ../venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # -- measure it
 

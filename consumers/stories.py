@@ -250,7 +250,7 @@ class _TopicStories:
         group = [other for other in warm.members if other.voice in voices]
         if len(group) < 2:
             return
-        first = min(group, key=lambda each: (each.report.at, each.match_id))
+        first = min(group, key=lambda each: (*_place(each.report), each.match_id))
         reports = list(warm.story.reports)
         for each in group:
             each.voice = first.match_id
@@ -313,11 +313,16 @@ def _strangers(one: frozenset[str], other: frozenset[str]) -> bool:
     return bool(one and other) and one.isdisjoint(other)
 
 
+def _place(report: Report) -> tuple[float, str, str]:
+    """Where a report stands in its story; of one moment's reports, the first listed is the original."""
+    return report.at, report.source, report.url
+
+
 def _with_report(story: Story, report: Report, most: int) -> Story:
     """One more report, in the order of time. The same page read from two feeds is one report."""
     listed = story.reports
     if len(listed) < most and not any(_same(report, other) for other in listed):
-        listed = tuple(sorted((*listed, report), key=lambda each: (each.at, each.source, each.url)))
+        listed = tuple(sorted((*listed, report), key=_place))
     return replace(story, started=min(story.started, report.at), latest=max(story.latest, report.at), reports=listed)
 
 

@@ -12,9 +12,9 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,7 @@ from daemon.fetch.policy import PollPolicy
 from daemon.fetch.poll import Poller
 from daemon.fetch.workers import ParserPool
 from daemon.health import Health
+from daemon.kept_files import KeptFiles
 from daemon.live_line import LiveLine, Terminal
 from daemon.log.opening import open_log
 from daemon.observe import Observer
@@ -110,6 +111,7 @@ async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal
         letters = dead_letters.DeadLetters(store)
         log = open_log(settings.log.url, settings.data.dir, quarantine=letters.put, clock=clock)
         stack.callback(log.close)
+        kept_files = KeptFiles(settings.data.dir / name for name in ("lock", "store.sqlite", "log.sqlite"))
         archive, versions, outbox = Archive(store), TopicVersions(store), Outbox(store, page=f"http://{address(bound)}")
 
         # -- what watches it
@@ -205,6 +207,7 @@ async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal
         def set_channels(channels: Mapping[str, ChannelSettings]) -> None:
             built = channels_of(channels)
             loop.call_soon_threadsafe(sender.set_channels, built)
+            observer.channels(before=list(kinds), now=channels)
             kinds.clear()
             kinds.update({name: channel.type for name, channel in channels.items()})
 
@@ -257,7 +260,7 @@ async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal
                 parts=parts,
                 lag=lag_rows(log.lag()),
             )
-            return report(store, now=clock.now(), data_dir=settings.data.dir, running=running)
+            return report(store, now=clock.now(), data_dir=settings.data.dir, channels=kinds, running=running)
 
         def answer_status(_: dict[str, Any]) -> dict[str, Any]:
             return _plain(status())
@@ -292,6 +295,7 @@ async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal
             schedule = Schedule(clock=clock, on_jump=states.shift, on_stall=observer.stalled)
             schedule.every(TICK, partial(_tick, dispatcher, health), name="poll what is due")
             schedule.every(SWEEP, sweep, name="retention")
+            schedule.every(BEAT, kept_files.check, name="files in place")
             dispatcher.start()
             schedule.start()
             try:
@@ -304,6 +308,7 @@ async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal
         roles = [
             supervisor.start("match", matching.run, stop),
             supervisor.start("alert", alerting.run, stop),
+            supervisor.start("files", partial(_follow_files, files, watch, partial(health.beat, "files")), stop),
         ]
         tasks = [
             asyncio.create_task(supervisor.run_async("fetch", fetch, ended)),
@@ -311,7 +316,6 @@ async def _run(stop: threading.Event, settings: Settings, folder: Path, terminal
             asyncio.create_task(LiveLine(terminal, observer.figures, clock).run(ended)),
         ]
         servers = [asyncio.create_task(serve(page, bound, ended)), asyncio.create_task(control.run(ended))]
-        threading.Thread(target=_follow_files, args=(files, watch, stop), name="files", daemon=True).start()
         logger.info("watching", page=f"http://{address(bound)}/", data=str(settings.data.dir), pid=os.getpid())
         try:
             await _first_of(asyncio.to_thread(stop.wait), *servers)
@@ -354,20 +358,23 @@ async def _beating(role: AsyncRole, health: Health, part: str, ended: asyncio.Ev
     await _first_of(role(ended), beat())
 
 
-def _follow_files(files: ConfigFiles, watch: FolderWatch, stop: threading.Event) -> None:
+def _follow_files(files: ConfigFiles, watch: FolderWatch, beat: Callable[[], None], stop: threading.Event) -> None:
     """Topics first: an article that is read is compared with them."""
     while not stop.is_set():
         try:
             files.start()
         except Unavailable:
+            beat()
             stop.wait(1.0)
         else:
             break
-    watch.run(stop)
+    watch.run(stop, each_look=beat)
 
 
 def _say_already_published(terminal: Terminal, summary: AlreadyPublished, topic: str) -> None:
-    terminal.print("\n".join(already_published(summary, topic)), to=sys.stdout)
+    """For whoever reads along: where nobody does any more, the alerts go on without it."""
+    with suppress(OSError, ValueError):
+        terminal.print("\n".join(already_published(summary, topic)), to=sys.stdout)
 
 
 def _embedder(name: str, device: str) -> Embedder:

@@ -1,10 +1,10 @@
 """A draft of a topic, tried before it is in force: on the archive, or on one article. Nothing is written or sent."""
 
-import heapq
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class BackTest:
 
     topic: Topic
     since: float
-    articles: int  # looked at
+    articles: int  # looked at; the same page read from two feeds is one
     other_model: int  # left out: their vectors come from another model
     above: int
     near: int  # just below the line
@@ -42,6 +42,14 @@ class BackTest:
     best: tuple[Tried, ...]  # best first
     just_above: tuple[Tried, ...]  # nearest to the line first; none that is among the best
     just_below: tuple[Tried, ...]  # nearest to the line first
+
+
+class _Page(NamedTuple):
+    """The best of the articles that one page was read as."""
+
+    score: float
+    article_id: str
+    day: str
 
 
 def try_article(topic: Topic, article: Article, embedder: Embedder) -> Tried:
@@ -65,34 +73,36 @@ def back_test(
     ``progress`` is called now and then with the number of articles looked at so far.
     """
     watch = _watch(topic, embedder)
-    best, above, below = _Nearest(samples), _Nearest(2 * samples), _Nearest(samples)
-    days: Counter[str] = Counter()
-    looked = other = near = 0
+    looked: set[int] = set()  # hashes: a year of URLs would not fit
+    pages: dict[str, _Page] = {}
+    other = 0
     for chunk in archive.recent(since):
         for archived, score in zip(chunk, _scores(watch, chunk, embedder.model_id), strict=True):
-            other += archived.model != embedder.model_id
-            if score >= LINE:
-                days[_day(archived.article)] += 1
-                best.offer(score, archived)
-                above.offer(-score, archived)
-            elif score >= NEAR:
-                near += 1
-                below.offer(score, archived)
-        looked += len(chunk)
-        progress(looked)
-    top = best.kept()
-    rest = [archived for archived in above.kept() if archived not in top][:samples]
+            page = archived.article.url or archived.article.id
+            other += archived.model != embedder.model_id and hash(page) not in looked
+            looked.add(hash(page))
+            if score >= NEAR and (page not in pages or score > pages[page].score):
+                pages[page] = _Page(score, archived.article.id, _day(archived.article))
+        progress(len(looked))
+    ranked = sorted(pages.values(), reverse=True)
+    above = [page for page in ranked if page.score >= LINE]
+    below = ranked[len(above) :]
+
+    def shown(some: Sequence[_Page]) -> tuple[Tried, ...]:
+        found = archive.by_id([page.article_id for page in some])
+        return tuple(_tried(watch, archived.article, archived.vectors) for archived in found)
+
     return BackTest(
         topic=topic,
         since=since,
-        articles=looked,
+        articles=len(looked),
         other_model=other,
-        above=sum(days.values()),
-        near=near,
-        by_day=tuple(sorted(days.items())),
-        best=tuple(_tried(watch, archived.article, archived.vectors) for archived in top),
-        just_above=tuple(_tried(watch, archived.article, archived.vectors) for archived in rest),
-        just_below=tuple(_tried(watch, archived.article, archived.vectors) for archived in below.kept()),
+        above=len(above),
+        near=len(below),
+        by_day=tuple(sorted(Counter(page.day for page in above).items())),
+        best=shown(above[:samples]),
+        just_above=shown(above[samples:][-samples:][::-1]),
+        just_below=shown(below[:samples]),
     )
 
 
@@ -132,19 +142,3 @@ def _tried(watch: Watch, article: Article, rows: NDArray[np.float16]) -> Tried:
 def _day(article: Article) -> str:
     at = article.seen if article.published is None else article.published
     return datetime.fromtimestamp(at, UTC).date().isoformat()
-
-
-class _Nearest:
-    """The ``size`` with the highest keys of all that were offered."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._heap: list[tuple[float, str, Archived]] = []
-
-    def offer(self, key: float, archived: Archived) -> None:
-        heapq.heappush(self._heap, (key, archived.article.id, archived))
-        if len(self._heap) > self._size:
-            heapq.heappop(self._heap)
-
-    def kept(self) -> list[Archived]:
-        return [archived for _, _, archived in sorted(self._heap, reverse=True)]

@@ -31,6 +31,7 @@ class Observer:
         self._health = health
         self._clock = clock
         self._states: FeedStates | None = None
+        self._put_off: set[str] = set()  # feeds
 
     def watch(
         self,
@@ -73,14 +74,28 @@ class Observer:
 
     def polled(self, polled: Polled) -> None:
         self._metrics.polls.add(_ending(polled))
+        self._note_put_off(polled)
         self._metrics.poll_lateness.observe(max(0.0, polled.started - polled.due))
         self._metrics.poll_seconds.observe(polled.finished - polled.started)
+        if polled.rejected:
+            logger.error("items that cannot be written down were left out", feed=polled.feed_id, items=polled.rejected)
         if polled.outcome == "failed":
             logger.info("a feed could not be read", feed=polled.feed_id, why=polled.reason)
         elif polled.outcome == "put_off":
             logger.warning("a poll was put off", feed=polled.feed_id, why=polled.reason)
         else:
             logger.debug("polled", feed=polled.feed_id, articles=polled.articles)
+
+    def _note_put_off(self, polled: Polled) -> None:
+        """What is put off is read later, and nobody would know that nothing is read meanwhile."""
+        if polled.outcome == "put_off":
+            self._put_off.add(polled.feed_id)
+            self._health.set("fetch", False, f"polls are put off: {polled.reason}")
+        elif self._put_off:
+            listed = {state.feed_id for state in self._states.states()} if self._states else set()
+            self._put_off &= listed - {polled.feed_id}
+            if not self._put_off:
+                self._health.set("fetch", True)
 
     def stalled(self, job: str, seconds: float) -> None:
         logger.error("a scheduled job stood still and was started again", job=job, seconds=round(seconds))
@@ -119,6 +134,14 @@ class Observer:
 
     def channel(self, name: str, works: bool, why: str) -> None:
         self._health.set(f"channel:{name}", works, why)
+
+    def channels(self, *, before: Iterable[str], now: Iterable[str]) -> None:
+        """The settings name others: one that is gone is nothing to wait for, a new one works until it does not."""
+        there, listed = set(before), set(now)
+        for name in there - listed:
+            self._health.forget(f"channel:{name}")
+        for name in listed - there:
+            self._health.set(f"channel:{name}", True)
 
     # -- the files
 

@@ -10,6 +10,9 @@ from daemon.fetch.text import one_line, plain, tidy
 
 _UNREAD = frozenset(("script", "style", "noscript", "template", "nav", "footer", "aside", "form", "button", "svg"))
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
+_MARKUP = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?<(?:!doctype html|html)\b", re.I | re.S
+)
 _LOOKED_AT = 2_048  # bytes in which a page names its own encoding
 
 
@@ -18,7 +21,8 @@ async def read_page(client: FeedClient, url: str) -> tuple[str, str]:
     retrieved = await client.get(Feed(id="page", url=url), FeedState(feed_id="page"))
     if not isinstance(retrieved, RetrievedFeed):
         raise PollFailed("answer", "the server says that nothing changed, to one who never asked before")
-    title, text = page_text(_decoded(retrieved))
+    declared = dict(retrieved.headers).get("content-type", "")
+    title, text = page_text(_decoded(retrieved.body, declared))
     if not title and not text:
         raise PollFailed("answer", "there is no text on this page: save it and use --file")
     return title, text
@@ -34,14 +38,21 @@ def page_text(markup: str) -> tuple[str, str]:
     return one_line(tidy(finder.title)), tidy(text) or plain(markup)
 
 
-def _decoded(retrieved: RetrievedFeed) -> str:
-    declared = dict(retrieved.headers).get("content-type", "")
-    head = retrieved.body[:_LOOKED_AT].decode("ascii", "replace")
+def file_text(content: bytes) -> tuple[str, str]:
+    """Title and text of a file: a page that was saved, or plain text with the title on its first line."""
+    if _MARKUP.match(content):
+        return page_text(_decoded(content))
+    title, _, text = content.decode("utf-8-sig", "replace").lstrip().partition("\n")
+    return title.strip(), text
+
+
+def _decoded(body: bytes, declared: str = "") -> str:
+    head = body[:_LOOKED_AT].decode("ascii", "replace")
     found = _CHARSET.search(declared) or _CHARSET.search(head)
     try:
-        return retrieved.body.decode(found.group(1) if found else "utf-8", "replace")
+        return body.decode(found.group(1) if found else "utf-8", "replace")
     except LookupError:  # an encoding that does not exist
-        return retrieved.body.decode("utf-8", "replace")
+        return body.decode("utf-8", "replace")
 
 
 class _Finder(HTMLParser):

@@ -13,7 +13,8 @@
 
 A step that raises ``Retry`` or ``Unavailable`` is repeated after a pause; the steps before it are not. ``Fenced``
 drops the batch and starts over with new readers. A crash repeats at most what was not committed; deterministic ids
-make the repeat invisible. Anything else leaves ``run``: the supervisor restarts it.
+make the repeat invisible. Anything else leaves ``run``: the supervisor restarts it. A record that it meets again and
+again goes to quarantine before it is handled once more, or it would hold up all that come after it for ever.
 """
 
 import logging
@@ -24,13 +25,14 @@ from contextlib import ExitStack, closing
 from functools import partial
 from typing import Generic, TypeVar
 
-from consumers.errors import Reject, Retry
+from consumers.errors import Reject, Retry, WirewatchError
 from consumers.ids import digest
 from consumers.model import Stream
 from daemon.clock import Clock
 from daemon.errors import Fenced, QuarantineLimitReached, Unavailable
 from daemon.log import DeadLetter, Log, Quarantine, Reader
 from daemon.log.codec import encode
+from daemon.suspects import Suspects
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -42,12 +44,17 @@ _LONGEST_PAUSE = 30.0
 _logger = logging.getLogger(__name__)
 
 
-class _Stopped(Exception):
+class _Stopped(WirewatchError):
     """The stop event came during a pause: the batch in hand goes back to the group."""
 
 
 def _nothing(*_: object) -> None:
     """What happens where nobody observes."""
+
+
+def _name(stream: Stream[A], record: A) -> str:
+    """Of one record within its stream: a reader does not tell where it lay."""
+    return f"{stream.key(record)}:{digest(encode(stream, record).decode())}"
 
 
 class Pump(Generic[A, B]):
@@ -68,6 +75,7 @@ class Pump(Generic[A, B]):
         later_batch: int = 16,
         wait: float = 0.25,
         quarantine_limit: int = 100,
+        suspects: Suspects | None = None,
         rng: random.Random | None = None,
         on_batch: Callable[[str, int, float], None] = _nothing,
         on_reject: Callable[[str, str], None] = _nothing,
@@ -76,7 +84,8 @@ class Pump(Generic[A, B]):
         """``streams``: those that matter most first; the others are read in batches of ``later_batch``.
 
         ``each_round()`` is called before every read. ``wait``: seconds to wait for records when there are none.
-        ``quarantine_limit``: how many records may be rejected in a row. Observers: ``on_batch(stream, records,
+        ``quarantine_limit``: how many records may be rejected in a row. ``suspects``: whoever makes a new pump after a
+        failure gives it those of the last one. Observers: ``on_batch(stream, records,
         seconds)`` after every commit, ``on_reject(stream, reason)``, ``on_trouble(why)`` with every failed attempt and
         with "" when things go on.
         """
@@ -92,11 +101,11 @@ class Pump(Generic[A, B]):
         self._later_batch = later_batch
         self._wait = wait
         self._limit = quarantine_limit
+        self._suspects = suspects if suspects is not None else Suspects()
         self._rng = rng or random.Random()
         self._on_batch = on_batch
         self._on_reject = on_reject
         self._on_trouble = on_trouble
-        self._rejected_in_a_row = 0
         self._stop = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
@@ -144,13 +153,26 @@ class Pump(Generic[A, B]):
         started = self._clock.monotonic()
         self._deliver(stream, records)
         self._insist(reader.commit)
+        if self._suspects:
+            self._suspects.done([_name(stream, record) for record in records])
         self._on_batch(stream.name, len(records), self._clock.monotonic() - started)
 
     def _deliver(self, stream: Stream[A], records: Sequence[A]) -> None:
+        names = [_name(stream, record) for record in records] if self._suspects else []
+        if len(records) > 1 and any(name in self._suspects for name in names):
+            for record in records:
+                self._deliver(stream, [record])
+        elif len(names) == 1 and (why := self._suspects.verdict(names[0])):
+            self._set_aside(stream, records[0], Reject(why))
+        else:
+            self._try(stream, records)
+
+    def _try(self, stream: Stream[A], records: Sequence[A]) -> None:
         try:
-            results = self._insist(lambda: self._handle(records))
-            for sink in self._sinks if results else ():
-                self._insist(partial(sink, results))
+            with self._suspects.in_hand(lambda: [_name(stream, record) for record in records]):
+                results = self._insist(lambda: self._handle(records))
+                for sink in self._sinks if results else ():
+                    self._insist(partial(sink, results))
         except Reject as error:
             if len(records) == 1:
                 self._set_aside(stream, records[0], error)
@@ -158,12 +180,13 @@ class Pump(Generic[A, B]):
                 for record in records:
                     self._deliver(stream, [record])
         else:
-            self._rejected_in_a_row = 0
+            self._suspects.rejected.clear()
 
     def _set_aside(self, stream: Stream[A], record: A, error: Reject) -> None:
-        if self._rejected_in_a_row >= self._limit:
+        name, rejected = _name(stream, record), self._suspects.rejected
+        if name not in rejected and len(rejected) >= self._limit:
             raise QuarantineLimitReached(
-                f"{self._rejected_in_a_row + 1} records in a row of the stream {stream.name} were rejected, the last "
+                f"{len(rejected) + 1} records in a row of the stream {stream.name} were rejected, the last "
                 f"one because: {error.reason}; look for the fault in this version or its settings, put it right, start "
                 "Wirewatch again, then run `wirewatch dead-letters replay`"
             ) from error
@@ -171,13 +194,13 @@ class Pump(Generic[A, B]):
         letter = DeadLetter(
             stream=stream.name,
             group=self._group,
-            position=f"{stream.key(record)}:{digest(payload.decode())}",  # a reader does not tell where a record lay
+            position=name,
             payload=payload,
             reason=error.reason,
             at=self._clock.now(),
         )
         self._insist(lambda: self._quarantine([letter]))
-        self._rejected_in_a_row += 1
+        rejected.add(name)
         self._on_reject(stream.name, error.reason)
 
     def _insist(self, step: Callable[[], R]) -> R:

@@ -23,6 +23,7 @@ from daemon.pump import Pump
 from daemon.store.archive import Archive
 from daemon.store.stories import Stories
 from daemon.store.topics import TopicVersions
+from daemon.suspects import Suspects
 
 Trouble = Callable[[str], None]
 
@@ -55,6 +56,7 @@ class Matching:
         self._trouble = trouble
         self._judged = judged
         self._rejected = rejected
+        self._suspects = Suspects()
 
     def run(self, stop: threading.Event) -> None:
         """Raises ``Unusable`` where the model cannot be loaded."""
@@ -83,6 +85,7 @@ class Matching:
                 sinks=[self._hand_over, self._archive.put],
                 quarantine=self._quarantine,
                 clock=self._clock,
+                suspects=self._suspects,
                 each_round=follow,
                 on_reject=self._rejected,
                 on_trouble=self._trouble,
@@ -138,6 +141,7 @@ class Alerting:
         self._decided = decided
         self._rejected = rejected
         self._summary = summary
+        self._suspects = Suspects()
 
     def run(self, stop: threading.Event) -> None:
         """What it remembers of stories is read from the store first; so a restart begins where the last one ended."""
@@ -177,6 +181,7 @@ class Alerting:
                 sinks=[record, observe],
                 quarantine=self._quarantine,
                 clock=self._clock,
+                suspects=self._suspects,
                 each_round=follow,
                 on_reject=self._rejected,
                 on_trouble=self._trouble,

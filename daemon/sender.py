@@ -14,6 +14,7 @@ import random
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, ParamSpec, TypeVar
 
 import structlog
@@ -26,6 +27,7 @@ from daemon.clock import Clock
 from daemon.errors import Unavailable
 from daemon.notices import given_up, not_delivered_to, refused, unreachable
 from daemon.store.outbox import Delivery, Disabled, Outbox, Tell
+from daemon.suspects import Suspects
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -93,6 +95,7 @@ class Sender:
         self._another_chance: set[str] = set()
         self._free_at: dict[str, float] = {}  # monotonic; when a channel may send again
         self._failures: dict[str, tuple[int, float]] = {}  # in a row, and since when
+        self._suspects = Suspects()  # deliveries
         self._stopping = False
 
     def set_channels(self, channels: Iterable[Channel]) -> None:
@@ -167,7 +170,9 @@ class Sender:
                 return
             if delivery is None:
                 return
-            await self._deliver(self._channels[name], delivery)
+            with self._suspects.in_hand(partial(_only, delivery.id)):
+                await self._deliver(self._channels[name], delivery)
+            self._suspects.done([delivery.id])
 
     async def _finish(self) -> None:
         workers = list(self._workers.values())
@@ -188,6 +193,9 @@ class Sender:
 
     async def _deliver(self, channel: Channel, delivery: Delivery) -> None:
         in_doubt = delivery.in_doubt
+        if self._suspects.verdict(delivery.id):  # or it would take the whole role down for ever
+            await self._dead(channel, delivery, "Wirewatch itself failed each time it sent this; its log says how")
+            return
         try:
             message = await self._surely(self._outbox.compose, delivery)
             receipt = None
@@ -322,6 +330,10 @@ class Sender:
 
 class _AskLater(Retry):
     """The channel cannot be asked now. It says nothing about sending."""
+
+
+def _only(name: str) -> tuple[str]:
+    return (name,)
 
 
 def _maybe_repeated(message: Message | Notice) -> Message | Notice:

@@ -81,6 +81,13 @@ class FetchSettings(Section):
     parse_memory: Size = 512_000_000
     user_agent: Filled = f"Wirewatch/{__version__}"
 
+    @field_validator("user_agent")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not value.isascii() or not value.isprintable():
+            raise ValueError("write it on one line, in ASCII: it travels in a header")
+        return value
+
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if not self.min_interval <= self.default_interval <= self.max_interval:

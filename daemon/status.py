@@ -1,7 +1,7 @@
 """What Wirewatch is doing, for `wirewatch status`, the page and the API: one value, looked up once."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from daemon.clock import Clock
 from daemon.health import Part
 from daemon.logs import neutralise
 from daemon.store import Store
-from daemon.store.survey import DAY, HOUR, FailingFeed, Kept, survey
+from daemon.store.survey import DAY, HOUR, FailingFeed, Kept, survey, waiting_by_channel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,7 @@ class Status:
     running: Running | None = None
     data_dir: str = ""
     disk_free: int = 0  # bytes
+    stranded: tuple[tuple[str, int], ...] = ()  # (channel that is not in the settings, deliveries that wait for it)
 
 
 class Recent:
@@ -80,12 +81,20 @@ def render(status: Status) -> str:
     dead = f", {kept.deliveries_dead} given up" if kept.deliveries_dead else ""
     lines.append(("deliveries", f"{kept.deliveries_waiting} waiting{dead}"))
     lines += [(f"! {channel.name}", f"channel disabled: {channel.reason}") for channel in kept.channels_disabled]
+    lines += [(f"! {name}", stranded(waiting)) for name, waiting in status.stranded]
     if kept.dead_letters:
         lines.append(("! dead letters", f"{kept.dead_letters}: see `wirewatch dead-letters list`"))
     if running is not None and running.lag:
         lines.append(("behind", ", ".join(f"{group} on {stream}: {lag:,}" for stream, group, lag in running.lag)))
     lines.append(("disk", f"{status.disk_free / 1e9:,.1f} GB free in {status.data_dir}"))
     return "\n".join(f"{neutralise(label):<14} {neutralise(text)}" for label, text in lines)
+
+
+def stranded(waiting: int) -> str:
+    return (
+        f"not in wirewatch.toml, and {plural(waiting, 'delivery waits', 'deliveries wait')} for it: put [channel.NAME] "
+        "back and they go out"
+    )
 
 
 def _feeds(kept: Kept) -> str:
@@ -129,12 +138,13 @@ def lag_rows(lag: Mapping[tuple[str, str], int]) -> tuple[tuple[str, str, int], 
     return tuple(sorted(behind, key=lambda row: (-row[2], row[0], row[1])))
 
 
-def report(store: Store, *, now: float, data_dir: Path, running: Running | None) -> Status:
-    """Raises ``Unavailable``."""
+def report(store: Store, *, now: float, data_dir: Path, channels: Collection[str], running: Running | None) -> Status:
+    """``channels`` are the names in the settings. Raises ``Unavailable``."""
     return Status(
         at=now,
         kept=survey(store, now),
         running=running,
         data_dir=str(data_dir),
         disk_free=disk_usage(data_dir).free,
+        stranded=tuple((name, count) for name, count in waiting_by_channel(store).items() if name not in channels),
     )

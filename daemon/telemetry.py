@@ -16,7 +16,7 @@ from consumers.model import AlertKind
 from daemon.errors import Unavailable
 from daemon.fetch.failure import FailureKind
 
-ReadOutcome = Literal["new", "revision", "backfill", "unchanged", "duplicate", "empty", "over_limit"]
+ReadOutcome = Literal["new", "revision", "backfill", "unchanged", "duplicate", "empty", "over_limit", "rejected"]
 MatchOutcome = Literal["matched", "near_miss", "no_match", "rejected"]
 PollOutcome = Literal["articles", "unchanged", "put_off", FailureKind]
 FeedHealth = Literal["healthy", "failing", "new"]
@@ -94,7 +94,8 @@ class Metrics:
             tally(
                 "articles_read",
                 "Items read from feeds: each ends in exactly one outcome. "
-                "new, revision and backfill go on to be matched; the others end here.",
+                "new, revision and backfill go on to be matched; the others end here, "
+                "rejected because they cannot be written down.",
                 ["outcome"],
                 _rows(ReadOutcome),
             )

@@ -21,6 +21,10 @@ STEADY = 20  # looks after which a file that never rests is taken as it is
 Mark = tuple[int, int, int] | None  # None: there is no such file
 
 
+def _nothing() -> None:
+    """Where nobody counts the looks."""
+
+
 class FolderWatch:
     """Calls ``on_change(name)`` from the thread that runs it, one call at a time.
 
@@ -35,13 +39,17 @@ class FolderWatch:
         self._marks = {name: self._mark(name) for name in self._names}
         self._told = {name: self._digest(name) for name in self._names}
 
-    def run(self, stop: threading.Event) -> None:
-        """Until ``stop`` is set. What changed since this object was made is told at once."""
+    def run(self, stop: threading.Event, *, each_look: Callable[[], None] = _nothing) -> None:
+        """Until ``stop`` is set. What changed since this object was made is told at once.
+
+        ``each_look()`` is called after every look, at least every few seconds.
+        """
         for _ in self._wake_ups(stop):
             if stop.is_set():
                 return
             for name in self._names:
                 self._look(name, stop)
+            each_look()
 
     def _wake_ups(self, stop: threading.Event) -> Iterator[None]:
         yield

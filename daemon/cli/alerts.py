@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from daemon.cli.context import emit, fail, open_read, or_fail, plain
+from daemon.cli.context import emit, fail, iso, open_read, or_fail, plain, when
 
 if TYPE_CHECKING:
     from consumers.model import Message
@@ -41,7 +41,9 @@ def list_alerts(
     after = _after(since)
     with open_read(ctx) as store:
         told = or_fail(lambda: recent(store, limit=limit, topic_id=topic, since=after))
-    rows = [_row(alert, _SHOWN if not json else None) for alert in told]
+    rows = [_row(alert) for alert in told]
+    if not json:
+        rows = [{**row, "id": alert.id[:_SHOWN], "at": when(alert.at)} for row, alert in zip(rows, told, strict=True)]
     columns = ("id", "at", "topic", "headline", "sources", "delivered")
     emit(rows, columns=columns, as_json=json, empty="No alerts yet.")
 
@@ -74,7 +76,7 @@ def show(
     typer.echo("Reports")
     for report in message.reports:
         copied = f" (copy of {report.copy_of})" if report.copy_of else ""
-        typer.echo(plain(f"  {_time(report.at)}  {report.source}{copied}: {report.title}"))
+        typer.echo(plain(f"  {when(report.at)}  {report.source}{copied}: {report.title}"))
         if report.url:
             typer.echo(plain(f"    {report.url}"))
     typer.echo("Deliveries")
@@ -103,11 +105,11 @@ def _composed(store: "Store", alert_id: str) -> "Message":
         fail(f"the alert {alert_id[:_SHOWN]} cannot be shown: {error.reason}")
 
 
-def _row(alert: "Told", shown: int | None) -> dict[str, object]:
+def _row(alert: "Told") -> dict[str, object]:
     story = alert.story
     return {
-        "id": alert.id[:shown],
-        "at": _time(alert.at),
+        "id": alert.id,
+        "at": iso(alert.at),
         "topic": alert.topic_id,
         "kind": alert.kind,
         "headline": story.title if story else "(its story is no longer kept)",
@@ -120,11 +122,11 @@ def _row(alert: "Told", shown: int | None) -> dict[str, object]:
 def _history(one: "Progress") -> str:
     tries = "1 attempt" if one.attempts == 1 else f"{one.attempts} attempts"
     told = {
-        "pending": f"waiting since {_time(one.created)}",
-        "sending": f"being sent since {_time(one.at)}",
-        "retry": f"waiting since {_time(one.created)}, {tries}, next {_time(one.due)}",
-        "sent": f"sent {_time(one.at)}, {tries}",
-        "dead": f"given up {_time(one.at)}, {tries}",
+        "pending": f"waiting since {when(one.created)}",
+        "sending": f"being sent since {when(one.at)}",
+        "retry": f"waiting since {when(one.created)}, {tries}, next {when(one.due)}",
+        "sent": f"sent {when(one.at)}, {tries}",
+        "dead": f"given up {when(one.at)}, {tries}",
     }[one.state]
     where = f" as {one.provider_id}" if one.provider_id else ""
     return f"{told}{where}; {one.reason}" if one.reason else f"{told}{where}"
@@ -150,9 +152,3 @@ def _after(since: str) -> float:
         return time.time() - parse_duration(since)
     except ValueError as error:
         fail(f"--since: {error}", code=2)
-
-
-def _time(at: float) -> str:
-    from datetime import UTC, datetime
-
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+FILES = ("wirewatch.toml", "topics.toml", "feeds.toml")
 NOT_RUNNING = 3
 _WIDEST = 10_000  # columns; a table is measured within the width of its console
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -138,6 +139,7 @@ def iso(at: float) -> str:
 
 
 __all__ = [
+    "FILES",
     "NOT_RUNNING",
     "config_dir",
     "default_config_dir",

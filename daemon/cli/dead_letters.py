@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.context import emit, fail, load_settings, open_read, or_fail, plain
+from daemon.cli.context import emit, fail, iso, load_settings, open_read, or_fail, plain, when
 
 if TYPE_CHECKING:
     from daemon.settings import Settings
@@ -30,9 +30,13 @@ def list_letters(
     from daemon.store.dead_letters import DeadLetters
 
     with open_read(ctx) as store:
-        rows = [_row(kept) for kept in or_fail(lambda: DeadLetters(store).list(limit))]
-    shown = rows if json else [{**row, "id": str(row["id"])[:_SHOWN]} for row in rows]
-    emit(shown, columns=("id", "at", "stream", "group", "reason"), as_json=json, empty="No dead letters.")
+        found = or_fail(lambda: DeadLetters(store).list(limit))
+    rows = [_row(kept) for kept in found]
+    if not json:
+        rows = [
+            {**row, "id": kept.id[:_SHOWN], "at": when(kept.letter.at)} for row, kept in zip(rows, found, strict=True)
+        ]
+    emit(rows, columns=("id", "at", "stream", "group", "reason"), as_json=json, empty="No dead letters.")
 
 
 @app.command()
@@ -126,12 +130,10 @@ def _alone(settings: "Settings", verb: str, ids: list[str]) -> dict[str, Any]:
 
 
 def _row(kept: "Kept") -> dict[str, object]:
-    from datetime import UTC, datetime
-
     letter = kept.letter
     return {
         "id": kept.id,
-        "at": datetime.fromtimestamp(letter.at, UTC).isoformat(timespec="seconds"),
+        "at": iso(letter.at),
         "stream": letter.stream,
         "group": letter.group,
         "position": letter.position,

@@ -48,12 +48,14 @@ def add(
 ) -> None:
     """Add a feed to feeds.toml, once it has been read."""
     url = _normal(url)
+    _refuse_known(ctx, url)
     if not no_check:
         report = _look(ctx, [_feed(url)])[0]
         if not report.readable:
             report = _another(ctx, report)
         _show(report)
         url, name = _normal(report.url), name or plain(report.title)[:200]
+        _refuse_known(ctx, url)
     values = {"url": url, "name": name, "tags": tag, "every": every}
     file = _file(ctx)
     feed = file.add({key: value for key, value in values.items() if value})
@@ -121,6 +123,13 @@ def _find(ctx: typer.Context, named: str) -> "Feed":
     file = _file(ctx)
     by_url = [feed for feed in file.load() if "://" in named and feed.url == _normal(named)]
     return by_url[0] if by_url else file.find(named)
+
+
+def _refuse_known(ctx: typer.Context, url: str) -> None:
+    file = _file(ctx)
+    for feed in file.load() if file.file.exists() else ():
+        if feed.url == url:
+            fail(f"{url} is in {file.file} already, as {feed.id}: nothing was added")
 
 
 def _find_or_new(ctx: typer.Context, named: str) -> "Feed":
@@ -215,7 +224,8 @@ def _another(ctx: typer.Context, report: "FeedReport") -> "FeedReport":
 def _show(report: "FeedReport") -> None:
     if report.readable:
         newest = f", the newest of {when(report.newest)}" if report.newest is not None else ""
-        typer.echo(f"{report.url}: {plain(report.title) or 'no title'} ({report.kind}), {report.items} items{newest}")
+        items = "1 item" if report.items == 1 else f"{report.items:,} items"
+        typer.echo(f"{report.url}: {plain(report.title) or 'no title'} ({report.kind}), {items}{newest}")
         for headline in report.headlines:
             typer.echo(f"  {plain(headline)}")
     else:

@@ -6,9 +6,7 @@ from typing import Annotated
 import typer
 
 import daemon
-from daemon.cli.context import fail, program
-
-FILES = ("wirewatch.toml", "topics.toml", "feeds.toml")
+from daemon.cli.context import FILES, fail, program
 
 
 def starter() -> Path:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from daemon.cli.context import config_dir, fail, load_settings
+from daemon.cli.context import FILES, config_dir, fail, load_settings
 
 
 class LogLevel(StrEnum):
@@ -20,6 +20,9 @@ def run(
     log_level: Annotated[LogLevel, typer.Option(help="What is written to stderr.")] = LogLevel.info,
 ) -> None:
     """Watch the feeds, match the topics, send the alerts."""
+    folder = config_dir(ctx)
+    if not any((folder / name).exists() for name in FILES):
+        fail(f"there is no configuration in {folder.resolve()}: `wirewatch init` writes one, --config names its folder")
     settings = load_settings(ctx)
 
     import threading
@@ -28,6 +31,6 @@ def run(
     from daemon.errors import Unusable
 
     try:
-        run_until(threading.Event(), settings, config_dir(ctx), log_level=log_level.value)
+        run_until(threading.Event(), settings, folder, log_level=log_level.value)
     except Unusable as error:
         fail(str(error))

@@ -63,7 +63,9 @@ def _kept(settings: "Settings") -> "Status | None":
     except Unusable:
         return None
     try:
-        return report(store, now=time.time(), data_dir=settings.data.dir, running=None)
+        return report(
+            store, now=time.time(), data_dir=settings.data.dir, channels=settings.channel.keys(), running=None
+        )
     except Unavailable:
         return None
     finally:

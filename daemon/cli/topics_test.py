@@ -31,7 +31,10 @@ def test_topic(
     ] = None,
     url: Annotated[str | None, typer.Option(help="Try it on this page.")] = None,
     file: Annotated[
-        Path | None, typer.Option(help="Try it on this text: the first line is the title.", exists=True, dir_okay=False)
+        Path | None,
+        typer.Option(
+            help="Try it on this text, its first line the title, or on a saved page.", exists=True, dir_okay=False
+        ),
     ] = None,
     kind: Annotated[Literal["event", "theme"], typer.Option(help="Something that happens, or a standing subject.")] = (
         "event"
@@ -72,10 +75,13 @@ def _embedder(ctx: typer.Context) -> "Embedder":
 
 
 def _from_file(file: Path) -> "Article":
+    from daemon.page import file_text
+
     try:
-        title, _, text = file.read_text(encoding="utf-8", errors="replace").lstrip().partition("\n")
+        content = file.read_bytes()
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}")
+    title, text = file_text(content)
     if not title.strip():
         fail(f"{file} is empty: its first line is the title, the rest the text")
     return _article(title.strip(), text, "")

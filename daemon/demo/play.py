@@ -30,9 +30,10 @@ CLOSING = """
 What to do next, in a folder of your own:
   {program} init desk                                      a configuration with comments
   {program} --config desk feeds add https://…/rss.xml      a feed of yours
+  {program} --config desk run                              watch; the page is on http://127.0.0.1:8470
+and, while it runs, in another terminal:
   {program} --config desk topics test "flood warnings"     what a topic would have found
   {program} --config desk topics add "flood warnings"      a topic of yours
-  {program} --config desk run                              watch; the page is on http://127.0.0.1:8470
 To be told in Slack: take the comment signs off [channel.desk] in desk/wirewatch.toml.
 """
 FAILED = "The demo did not get its alert within {seconds:.0f} s. `wirewatch doctor` says what is missing here."

@@ -6,6 +6,7 @@ validators, headers, credentials ──▶ hop ──301…308──▶ hop … 
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ _MOST_HOPS = 5
 _CONNECT = 10.0  # seconds for one dial: the deadline is for all of it
 _DNS_REMEMBERED = 300  # seconds
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # a last label that makes a host an IPv4 address, however it is written
 _MOST_VALIDATOR = 1_000  # characters
 _LARGE = 2_000_000  # bytes of a body, after decoding
 _MOST_LARGE = 4  # larger ones that are read at once: a hundred of 30 MB would not fit
@@ -139,7 +141,7 @@ class FeedClient:
     def _checked(self, url: URL) -> URL:
         if url.scheme not in _DEFAULT_PORTS or not url.host:
             raise PollFailed("answer", f"{_shown(url)} is not an http or https address")
-        if url.host.replace(".", "").isdigit() or ":" in url.host:
+        if ":" in url.host or _NUMBER.fullmatch(url.host.rstrip(".").rpartition(".")[2]):
             why = self._guard.refusal(url.host)
             if why:
                 raise refused(url.host, why)
@@ -175,10 +177,10 @@ class FeedClient:
             headers=tuple(
                 (name.lower(), response.headers[name])
                 for name in (hdrs.CONTENT_TYPE, hdrs.CONTENT_LANGUAGE)
-                if name in response.headers
+                if response.headers.get(name, "").isprintable() and name in response.headers
             ),
-            etag=_short(response.headers.get(hdrs.ETAG, "")),
-            last_modified=_short(response.headers.get(hdrs.LAST_MODIFIED, "")),
+            etag=_usable(response.headers.get(hdrs.ETAG, "")),
+            last_modified=_usable(response.headers.get(hdrs.LAST_MODIFIED, "")),
             max_age=max_age,
             moved_to=moved_to,
         )
@@ -240,6 +242,8 @@ def _credentials(feed: Feed, url: URL) -> dict[str, str]:
 
 
 def _read_credentials(file: Path) -> tuple[str, str]:
+    if not file.is_file():  # a pipe or a device may never end
+        raise PollFailed("settings", f"basic_auth_file is no file ({file})")
     try:
         line = file.read_text("utf-8").partition("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
@@ -250,8 +254,9 @@ def _read_credentials(file: Path) -> tuple[str, str]:
     return user, password
 
 
-def _short(validator: str) -> str:
-    return validator if len(validator) <= _MOST_VALIDATOR else ""
+def _usable(validator: str) -> str:
+    """What can be stored and sent back: bytes that are no UTF-8 arrive as halves of characters, and are neither."""
+    return validator if len(validator) <= _MOST_VALIDATOR and validator.isprintable() else ""
 
 
 def _max_age(response: aiohttp.ClientResponse) -> float | None:

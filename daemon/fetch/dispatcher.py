@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from daemon.store.feeds import FeedStates
 
 T = TypeVar("T")
 
-_AGAIN = 10.0  # seconds, after a poll that was cut off
+_AGAIN = 10.0  # seconds, after a poll that was cut off; doubled each time that nobody expected why
+_MOST_DOUBLINGS = 13  # to a day
 _SOON = 5.0  # seconds in which a poll should be over
 
 
@@ -62,6 +64,7 @@ class Dispatcher:
         self._feeds: dict[str, Feed] = {}
         self._running: dict[str, _Running] = {}
         self._edited: set[str] = set()  # while they were polled
+        self._crashes: Counter[str] = Counter()  # in a row, by feed
         self._stopping = False
         self._broken = asyncio.Event()
         self._error: BaseException | None = None
@@ -140,6 +143,7 @@ class Dispatcher:
 
     async def _run(self, feed: Feed, state: FeedState) -> None:
         self._polled(await self._poller.poll(feed, state))
+        self._crashes.pop(feed.id, None)
         if feed.id in self._edited:
             await self._poll_again(feed.id)
 
@@ -158,8 +162,10 @@ class Dispatcher:
         self._turns.done(host, self._clock.monotonic())
         error = None if task.cancelled() else task.exception()
         if task.cancelled() or error is not None:
-            self._states.postpone(feed_id, self._clock.now() + _AGAIN)
+            doublings = min(self._crashes[feed_id], _MOST_DOUBLINGS)
+            self._states.postpone(feed_id, self._clock.now() + _AGAIN * 2.0**doublings)
         if error is not None:
+            self._crashes[feed_id] += 1  # one feed that ends the role with every poll must not end all others' for good
             self._error = self._error or error
             self._broken.set()
 

@@ -9,6 +9,7 @@ from aiohttp import hdrs
 
 from daemon.fetch.failure import FailureKind, PollFailed
 from daemon.fetch.guard import EgressRefused
+from daemon.fetch.text import one_line, tidy
 
 
 def bad_status(response: aiohttp.ClientResponse, now: float) -> PollFailed:
@@ -25,7 +26,7 @@ def bad_status(response: aiohttp.ClientResponse, now: float) -> PollFailed:
         if status >= 500
         else ("answer", "an answer that makes no sense for a feed")
     )
-    phrase = f"{status} {response.reason or ''}".strip()[:80]
+    phrase = one_line(tidy(f"{status} {response.reason or ''}"))[:80]
     return PollFailed(kind, f"{why} ({phrase})", status=status, retry_after=_retry_after(response, now))
 
 

@@ -17,7 +17,7 @@ from daemon.fetch.parsed import ParsedEntry, ParsedFeed
 from daemon.fetch.text import one_line
 from daemon.fetch.urls import canonical, host_of
 
-Outcome = Literal["new", "revision", "backfill", "unchanged", "duplicate", "empty", "over_limit"]
+Outcome = Literal["new", "revision", "backfill", "unchanged", "duplicate", "empty", "over_limit", "rejected"]
 
 _EARLIEST = 631_152_000.0  # 1990-01-01: before the web
 _AHEAD = 86_400.0  # seconds that clocks and zones may be wrong by
@@ -86,15 +86,20 @@ def read(
             outcomes["unchanged"] += 1
             continue
         backfill = not state.backfilled or (before is None and _was_there(candidate, state, renamed))
-        outcomes["backfill" if backfill else "revision" if changed else "new"] += 1
         articles.append(_article(feed, candidate.entry, item_id, revision, backfill, now))
+        outcomes[outcome(articles[-1])] += 1
     return Reading(
         articles=tuple(reversed(articles)),
-        outcomes={outcome: number for outcome, number in outcomes.items() if number},
+        outcomes={name: number for name, number in outcomes.items() if number},
         seen=tuple(remembered),
         items=len(named),
         known=len(named) - len(fresh),
     )
+
+
+def outcome(article: Article) -> Outcome:
+    """Of one that is handed over."""
+    return "backfill" if article.backfill else "revision" if article.revision > 1 else "new"
 
 
 def _candidate(feed_id: str, entry: ParsedEntry) -> Candidate:

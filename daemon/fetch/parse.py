@@ -8,6 +8,7 @@ A small document can cost it seconds and hundreds of MB, so this runs in a proce
 import calendar
 import io
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urljoin
@@ -25,13 +26,14 @@ MOST_MARKUP = 200_000  # before cleaning
 MOST_GUID = 2_048
 _HEADLINE = 120  # of an item without a title: what its text begins with
 _PERIODS = {"hourly": 3_600.0, "daily": 86_400.0, "weekly": 604_800.0, "monthly": 2_592_000.0, "yearly": 31_536_000.0}
+_CHARACTER = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));?")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8}){0,3}")
 
 
 def parse(body: bytes, url: str, headers: Mapping[str, str], *, max_entries: int) -> ParsedFeed | NotAFeed:
     """``url`` is where the body was read: relative links are resolved against it. Never fetches anything."""
     found = feedparser.parse(
-        io.BytesIO(body),
+        io.BytesIO(_CHARACTER.sub(_character, body)),
         # without content-location: given one, it resolves guids too, and they would change when the feed moves
         response_headers=dict(headers),
         sanitize_html=False,
@@ -53,11 +55,19 @@ def parse(body: bytes, url: str, headers: Mapping[str, str], *, max_entries: int
     )
 
 
+def _character(reference: re.Match[bytes]) -> bytes:
+    """A reference to what is no character would cost all items of the feed: feedparser raises."""
+    hexadecimal, decimal = reference.groups()
+    digits = (hexadecimal or decimal).lstrip(b"0")
+    number = int(digits or b"0", 16 if hexadecimal else 10) if len(digits) < 8 else sys.maxunicode + 1
+    return b"&#xFFFD;" if 0xD800 <= number <= 0xDFFF or number > sys.maxunicode else reference[0]
+
+
 def _warning(found: Mapping[str, Any]) -> str:
     error = found.get("bozo_exception") if found.get("bozo") else None
     if error is None or isinstance(error, feedparser.ThingsNobodyCaresAboutButMe):
         return ""
-    return one_line(str(error))[:200]
+    return one_line(tidy(str(error)))[:200]
 
 
 def _refused(body: bytes, url: str, version: str, warning: str) -> NotAFeed:

@@ -57,7 +57,8 @@ def main() -> int:
 
 
 def _json(outcome: ParsedFeed | NotAFeed) -> bytes:
-    return json.dumps(asdict(outcome)).encode("ascii")
+    # halves of characters are no JSON to whoever reads this: for the one item that has them all others would be lost
+    return json.dumps(asdict(outcome), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _limit(what: int, most: int) -> None:

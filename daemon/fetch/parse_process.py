@@ -70,7 +70,12 @@ class ParseProcess:
             await self._input.drain()
         except OSError as error:
             raise Died from error
-        return _understood(await self._read(), await self._read())
+        try:
+            return _understood(await self._read(), await self._read())
+        except Died:
+            if not self._output.at_eof():
+                self.kill()  # it goes on, with nothing to say: nobody would see it end
+            raise
 
     async def _read(self) -> bytes:
         try:

@@ -9,6 +9,7 @@ A crash between the last two repeats the articles, with the same ids, and loses 
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -61,12 +62,14 @@ class Polled:
     started: float
     finished: float
     articles: int = 0
+    rejected: int = 0  # items that cannot be written down
     reason: str = ""  # of a failure, or of what put it off
     kind: FailureKind | Literal[""] = ""  # of a failure
 
 
 class Poller:
-    """``hand_over`` and the store block, so they run on ``threads``; ``hand_over`` returning means durable.
+    """``hand_over`` and the store block, so they run on ``threads``; ``hand_over`` returning means durable, and
+    ``ValueError`` that one of the articles cannot be written down.
 
     ``count`` is told how many items ended in which outcome (items.Outcome), each of them once.
     """
@@ -117,27 +120,41 @@ class Poller:
         except PollFailed as failure:
             await self._blocking(self._states.record, self._failed(feed, state, failure))
             return replace(polled, outcome="failed", reason=failure.reason, kind=failure.kind)
-        articles = await self._blocking(
+        articles, rejected = await self._blocking(
             self._finish, feed, _learned(state, got, body_hash, parsed), parsed, got.max_age
         )
-        return replace(polled, outcome="articles" if articles else "unchanged", articles=articles)
+        return replace(polled, outcome="articles" if articles else "unchanged", articles=articles, rejected=rejected)
 
-    def _finish(self, feed: Feed, state: FeedState, parsed: ParsedFeed, max_age: float | None) -> int:
-        """On a thread: from the parsed feed to everything recorded. The number of articles handed over."""
+    def _finish(self, feed: Feed, state: FeedState, parsed: ParsedFeed, max_age: float | None) -> tuple[int, int]:
+        """On a thread: from the parsed feed to everything recorded. How many were handed over, and how many rejected.
+
+        A rejected one is recorded all the same: it would be no different the next time.
+        """
         now = self._clock.now()
         found = items.candidates(feed.id, parsed.entries)
         ids = sorted({item_id for candidate in found for item_id in (candidate.id, candidate.precise_id)})
         reading = items.read(feed, state, parsed, found, self._states.seen(feed.id, ids), now)
-        if reading.articles:
-            self._hand_over(reading.articles)
+        rejected = self._rejected(reading.articles)
         brought = Brought(
             items=reading.items, known=reading.known, first=not state.backfilled, ttl=parsed.ttl, max_age=max_age
         )
         state = replace(state, backfilled=True)
         self._states.record(self._succeeded(feed, state, brought), reading.seen)
-        for outcome, number in reading.outcomes.items():
+        outcomes = Counter(reading.outcomes)
+        outcomes.subtract(map(items.outcome, rejected))
+        outcomes["rejected"] = len(rejected)
+        for outcome, number in (+outcomes).items():
             self._count(outcome, number)
-        return len(reading.articles)
+        return len(reading.articles) - len(rejected), len(rejected)
+
+    def _rejected(self, articles: Sequence[Article]) -> Sequence[Article]:
+        """Hands all of them over but those that cannot be written down, which it returns: others go on without them."""
+        try:
+            if articles:
+                self._hand_over(articles)
+        except ValueError:
+            return articles if len(articles) == 1 else [bad for one in articles for bad in self._rejected([one])]
+        return ()
 
     def _unchanged(self, feed: Feed, state: FeedState, got: RetrievedFeed | NotModified) -> FeedState:
         state = replace(state, moved_to=got.moved_to)

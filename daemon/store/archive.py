@@ -86,6 +86,15 @@ class Archive:
         with self._store.read() as connection:
             return [_archived(row) for row in connection.execute(query)]
 
+    def by_id(self, ids: Sequence[str]) -> Sequence[Archived]:
+        """These articles, in this order; one that is no longer kept is left out."""
+        found: dict[str, Archived] = {}
+        with self._store.read() as connection:
+            for part in _parts(ids):
+                rows = connection.execute(_with_vectors().where(articles.c.id.in_(part)))
+                found.update((row.id, _archived(row)) for row in rows)
+        return [found[each] for each in ids if each in found]
+
     def scores(self, topic_id: str, since: float = 0.0, limit: int = 100) -> Sequence[Scored]:
         """What a topic gave articles seen at ``since`` or later, best first."""
         return self._scored(scores.c.topic_id == topic_id, scores.c.at >= since, limit=limit)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, or_, select, update
 
 from consumers.errors import Reject
 from consumers.model import Match, Message, Notice, Story, Topic
@@ -24,6 +24,8 @@ from daemon.store.upsert import insert_new, upsert
 from daemon.wire import from_json, to_json
 
 _WAITING = ("pending", "retry")
+_LONGEST_RETRY = 2 * 3600.0  # seconds; a due time beyond it was written by a clock that was wrong
+_LONGEST_WAIT = 86400.0  # the same for a first attempt, which waits for its alert to settle
 _CUT_SHORT = "Wirewatch stopped while this was on the wire"
 
 
@@ -162,7 +164,7 @@ class Outbox:
         """
         row = {"channel": delivery.channel, "disabled": True, "reason": disabled.reason, "at": disabled.at}
         with self._store.write() as connection:
-            _set(connection, delivery.id, state="retry", due=now, reason=disabled.reason, in_doubt=False)
+            _set(connection, delivery.id, state="retry", due=now, reason=disabled.reason)  # in doubt or not, as it was
             upsert(channel_states, [{**row, "settings_hash": disabled.settings_hash}], connection=connection)
             if tell:
                 connection.execute(
@@ -224,7 +226,8 @@ class Outbox:
 
 
 def _due(now: float) -> tuple[ColumnElement[bool], ...]:
-    return _is_waiting(), deliveries.c.due <= now
+    too_late = now + case((deliveries.c.state == "retry", _LONGEST_RETRY), else_=_LONGEST_WAIT)
+    return _is_waiting(), or_(deliveries.c.due <= now, deliveries.c.due > too_late)
 
 
 def _is_waiting() -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ from sqlalchemy import Row, func, select
 
 from daemon.feeds import Feed
 from daemon.store import Store, tables
-from daemon.store.survey import DAY, FeedCondition, applied_versions, condition, feed_states
+from daemon.store.survey import DAY, UNFINISHED, FeedCondition, applied_versions, condition, feed_states
 from daemon.store.topics import TopicVersions
 
 
@@ -45,6 +45,8 @@ class FeedLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelLine:
+    """``kind`` is empty where the channel is no longer in the settings and deliveries still wait for it."""
+
     name: str
     kind: str
     disabled: bool
@@ -112,7 +114,10 @@ def feed_lines(store: Store, feeds: Mapping[str, Feed], limit: int | None = None
 
 
 def channel_lines(store: Store, kinds: Mapping[str, str], now: float) -> tuple[ChannelLine, ...]:
-    """By name. ``kinds``: the kind of each channel of the settings, by name. Raises ``Unavailable``."""
+    """By name. ``kinds``: the kind of each channel of the settings, by name; others that wait are listed too.
+
+    Raises ``Unavailable``.
+    """
     deliveries, states = tables.deliveries, tables.channel_states
     counted = (
         select(deliveries.c.channel, deliveries.c.state, func.count().label("n"))
@@ -128,18 +133,19 @@ def channel_lines(store: Store, kinds: Mapping[str, str], now: float) -> tuple[C
         counts = {(row.channel, row.state): int(row.n) for row in connection.execute(counted)}
         last = _by_key(connection.execute(last_sent).all())
         disabled = {row.channel: row.reason for row in connection.execute(select(states).where(states.c.disabled))}
+    stranded = {name: "" for name, state in counts if state in UNFINISHED}
     return tuple(
         ChannelLine(
             name=name,
             kind=kind,
             disabled=name in disabled,
             reason=disabled.get(name, ""),
-            waiting=sum(counts.get((name, state), 0) for state in ("pending", "sending", "retry")),
+            waiting=sum(counts.get((name, state), 0) for state in UNFINISHED),
             sent_24h=counts.get((name, "sent"), 0),
             dead=counts.get((name, "dead"), 0),
             last_sent=last.get(name),
         )
-        for name, kind in sorted(kinds.items())
+        for name, kind in sorted((stranded | dict(kinds)).items())
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, exists, select
 
+from consumers.stories import StoryRule
 from daemon.clock import Clock
 from daemon.store import Store
 from daemon.store.tables import (
@@ -76,7 +77,7 @@ class Retention:
         old, rows = now - self._articles, self._rows
         kinds: Sequence[Callable[[], bool]] = (
             lambda: self._delete_articles(old, rows) == rows,
-            lambda: self._old_stories(old),
+            lambda: self._old_stories(min(old, now - StoryRule().window)),  # one that may go on is still needed
             lambda: self._old(deliveries, deliveries.c.alert_id == "", deliveries.c.updated < old, _finished()),
             lambda: self._old(dead_letters, dead_letters.c.at < old),
             lambda: self._delete_seen(now - self._seen, rows) == rows,
@@ -91,16 +92,22 @@ class Retention:
         return False
 
     def _old_stories(self, before: float) -> bool:
-        """A story goes when nothing is left to send about it: its matches first, step by step, itself last."""
+        """A story goes when nothing is left to send about it and nothing joined it or was told of it since then.
+
+        When its articles were published says nothing: feeds carry old ones, and whoever forgets that a story was told
+        tells it again. Its matches go first, step by step, itself last.
+        """
         unfinished = (
             select(alerts.c.id)
             .join(deliveries, deliveries.c.alert_id == alerts.c.id)
             .where(alerts.c.story_id == stories.c.id, deliveries.c.state.not_in(FINISHED))
         )
+        joined = exists().where(story_matches.c.story_id == stories.c.id, story_matches.c.at >= before)
+        told_of = exists().where(alerts.c.story_id == stories.c.id, alerts.c.at >= before)
         with self._store.write() as connection:
             ids = connection.scalars(
                 select(stories.c.id)
-                .where(stories.c.latest < before, ~exists(unfinished))
+                .where(stories.c.latest < before, ~joined, ~told_of, ~exists(unfinished))
                 .order_by(stories.c.latest)
                 .limit(self._rows // 10 or 1)
             ).all()

@@ -12,6 +12,7 @@ from daemon.wire import from_json
 
 HOUR, DAY = 3600.0, 86400.0
 WORST = 3
+UNFINISHED = ("pending", "sending", "retry")
 FeedCondition = Literal["healthy", "failing", "new"]
 
 
@@ -88,11 +89,20 @@ def survey(store: Store, now: float) -> Kept:
             topics_pending=sum(applied.get(topic.id, 0) < topic.version for topic in enabled),
             matches_24h=_count_since(connection, tables.story_matches.c.at, now - DAY),
             alerts_24h=_count_since(connection, tables.alerts.c.at, now - DAY),
-            deliveries_waiting=_count_states(connection, "pending", "sending", "retry"),
+            deliveries_waiting=_count_states(connection, *UNFINISHED),
             deliveries_dead=_count_states(connection, "dead"),
             channels_disabled=_disabled(connection),
             dead_letters=connection.scalar(select(func.count()).select_from(tables.dead_letters)) or 0,
         )
+
+
+def waiting_by_channel(store: Store) -> dict[str, int]:
+    """How many deliveries each channel has yet to accept; channels with none are left out. Raises ``Unavailable``."""
+    column = tables.deliveries.c
+    waiting = select(column.channel, func.count().label("n")).where(column.state.in_(UNFINISHED))
+    with store.read() as connection:
+        rows = connection.execute(waiting.group_by(column.channel).order_by(column.channel))
+        return {row.channel: row.n for row in rows}
 
 
 def feed_states(connection: Connection, *which: ColumnElement[bool], limit: int | None = None) -> tuple[FeedState, ...]:

@@ -51,9 +51,11 @@ def test_the_list_shows_each_alert_and_what_became_of_it(store: Store, tmp_path:
     outbox.sent(delivery.id, "", NOON + 1)
     shown = wirewatch(tmp_path, "alerts", "list").stdout
     assert f"{ALERT.headline} (1)" in shown
+    assert "  2025-11-21 14:02 UTC  " in shown
     assert "console sent, desk waiting" in shown
     (row,) = json.loads(wirewatch(tmp_path, "alerts", "list", "--json").stdout)
     assert (row["sources"], row["independent"], row["topic"]) == (3, 2, ALERT.topic_id)
+    assert row["at"] == "2025-11-21T14:02:00Z"
 
 
 def test_the_list_can_be_narrowed(store: Store, tmp_path: Path) -> None:

@@ -107,6 +107,16 @@ def test_add_without_a_check_writes_what_it_is_given(desk: Desk) -> None:
     assert desk.file.read_text().endswith('[[feed]]\nurl = "https://feeds.example/x"\nname = "X"\n')
 
 
+@pytest.mark.parametrize("page", ["/rss.xml", "/one"])
+def test_a_feed_that_is_there_already_is_named_and_not_added_again(desk: Desk, site: str, page: str) -> None:
+    assert desk.feeds("add", f"{site}/rss.xml").exit_code == 0
+    before = desk.file.read_text()
+    again = desk.feeds("add", site + page, typed="y\n")
+    assert (again.exit_code, again.stderr.count("\n")) == (1, 1)
+    assert f"{site}/rss.xml is in {desk.file} already, as 127-" in again.stderr
+    assert desk.file.read_text() == before
+
+
 def test_a_wrong_wish_or_address_is_one_sentence(desk: Desk) -> None:
     wrong = desk.feeds("add", "https://b.example/", "--no-check", "--every", "often")
     assert (wrong.exit_code, wrong.stderr.count("\n")) == (1, 1)

@@ -40,6 +40,19 @@ def test_a_back_test_counts_what_would_have_matched_by_day(archive: Archive):
     assert tested.by_day == (("1970-01-02", 1), ("1970-01-04", 2))
 
 
+def test_a_page_read_from_two_feeds_counts_once_and_is_shown_once_as_what_matches_best(archive: Archive):
+    full, short = (
+        Article(
+            id=feed, feed_id=feed, source="example.org", url="https://example.org/1", title=title, text=text, seen=0
+        )
+        for feed, (title, text) in (("world", CLEAR), ("front", NEARBY))
+    )
+    archive.put(Matcher(FakeEmbedder()).match([full, short]))
+    tested = back_test(TOPIC, archive, FakeEmbedder(), since=0.0)
+    assert (tested.articles, tested.above, tested.near) == (1, 1, 0)
+    assert [tried.article.id for tried in (*tested.best, *tested.just_above, *tested.just_below)] == ["world"]
+
+
 def test_articles_seen_before_the_span_are_left_out(archive: Archive):
     read(archive, CLEAR, day=1)
     read(archive, CLEAR, day=3)

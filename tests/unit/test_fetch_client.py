@@ -1,5 +1,7 @@
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -40,7 +42,7 @@ async def get(url: str, *, using: FeedClient | None = None, state: FeedState = F
 
 async def failure(url: str, *, using: FeedClient | None = None, **feed: object) -> PollFailed:
     with pytest.raises(PollFailed) as caught:
-        await get(url, using=using, **feed)
+        await get(url, using=using, **feed)  # type: ignore[arg-type]
     return caught.value
 
 
@@ -184,6 +186,7 @@ async def test_credentials_and_headers_never_reach_another_host(
 async def test_credentials_that_cannot_be_read_are_a_matter_of_settings(world: FakeFeeds, tmp_path: Path) -> None:
     assert (await failure(world.url("/a"), basic_auth_file=str(tmp_path / "none"))).kind == "settings"
     (tmp_path / "bad").write_text("no colon")
+    assert "no file" in (await failure(world.url("/a"), basic_auth_file="/dev/zero")).reason
     assert "user:password" in (await failure(world.url("/a"), basic_auth_file=str(tmp_path / "bad"))).reason
 
 
@@ -204,9 +207,45 @@ async def test_a_proxy_is_used_and_still_gets_no_inner_address_to_dial(world: Fa
     world.healthy("/a", ITEMS)
     got = await get("http://feeds.example/a", using=client(allow=()), proxy=world.base)
     assert got.body == rss(ITEMS)
-    assert (await failure("http://10.0.0.1/a", using=client(allow=()), proxy=world.base)).kind == "refused"
+    for inner in ("10.0.0.1", "10.0.0.1.", "10.1", "167772161", "0xA000001", "0x0a.0.0.0x1", "[::ffff:10.0.0.1]"):
+        assert (await failure(f"http://{inner}/a", using=client(allow=()), proxy=world.base)).kind == "refused", inner
 
 
 @pytest.mark.parametrize("header", [("x", "a\r\nb"), ("bad name\n", "x")])
 async def test_a_header_that_cannot_be_sent_is_a_matter_of_settings(world: FakeFeeds, header: tuple[str, str]) -> None:
     assert (await failure(world.url("/a"), headers=(header,))).kind == "settings"
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[str]:
+    """A server that says exactly these bytes to everybody. Its address."""
+
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(respond, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/rss"
+
+
+@pytest.mark.parametrize("value", [b'"\xff\xfe"', b'"a\x01b"', b'"a\tb"'])
+async def test_validators_that_cannot_be_stored_or_sent_back_are_forgotten(value: bytes) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nETag: %b\r\nLast-Modified: %b\r\nContent-Length: 2\r\n\r\nhi" % (value, value)
+    async with answering(answer) as url:
+        got = await get(url)
+    assert (got.body, got.etag, got.last_modified) == (b"hi", "", "")
+
+
+async def test_a_content_type_in_broken_letters_does_not_cost_the_feed() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=\xff\r\nContent-Length: 2\r\n\r\nhi"
+    async with answering(answer) as url:
+        assert (await get(url)).headers == ()
+
+
+async def test_what_a_server_says_of_its_status_can_be_stored_and_shown() -> None:
+    async with answering(b"HTTP/1.1 404 Non trouv\xe9\x1b[31m \xe2\x80\xaex\r\nContent-Length: 0\r\n\r\n") as url:
+        failed = await failure(url)
+    assert failed.reason == "there is nothing at this address (404 Non trouv[31m x)"

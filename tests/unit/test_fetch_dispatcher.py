@@ -207,3 +207,13 @@ async def test_after_a_bug_a_restarted_dispatcher_polls_on(world: World) -> None
     await world.tick(10)
     assert len(world.poller.started) == 2
     assert len(world.polled) == 1
+
+
+async def test_a_feed_that_ends_the_role_with_every_poll_does_so_ever_more_rarely(world: World) -> None:
+    world.poller.broken = True
+    await world.dispatcher.set_feeds([feed("a")])
+    for _ in range(86_400):
+        await world.tick(1)
+    with pytest.raises(RuntimeError):
+        await asyncio.wait_for(world.dispatcher.crashed(), 5)
+    assert 10 <= len(world.poller.started) <= 15

@@ -1,6 +1,9 @@
+import json
 import unicodedata
+from dataclasses import asdict
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -162,3 +165,24 @@ def test_any_text_in_any_field_gives_lines_without_control_characters(title: str
             assert "\n" not in entry.title
             assert not {c for c in entry.text if unicodedata.category(c) in keep} - {"\n"}
             assert entry.url == "" or entry.url.startswith(("http://", "https://"))
+
+
+@pytest.mark.parametrize(
+    "half", ["&#xD800;", "&#55357;&#56832;", "&#x000DFFF", "&#x110000;", "&#99999999999999999999;"]
+)
+@pytest.mark.parametrize("part", ["title", "guid", "link", "description"])
+def test_a_reference_to_what_is_no_character_costs_nothing_but_itself(half: str, part: str) -> None:
+    feed = read(
+        f"<rss version='2.0'><channel><title>a{half}</title><item><title>first</title><{part}>https://valley.example/{half}"
+        f"</{part}></item><item><title>second</title></item></channel></rss>".encode()
+    )
+    assert feed.entries[-1].title == "second"
+    assert len(feed.entries) == 2
+    json.dumps(asdict(feed), ensure_ascii=False).encode()
+
+
+def test_a_reference_to_a_character_stays_as_it_is() -> None:
+    body = (
+        "<rss version='2.0'><channel><item><title>&#8364; &#x1F600; &#xFFFD; &#0038;amp;</title></item></channel></rss>"
+    )
+    assert read(body.encode()).entries[0].title == "\u20ac \U0001f600 \ufffd &"

@@ -29,6 +29,7 @@ class Receiver:
 
     articles: list[Article] = field(default_factory=list)
     away: bool = False
+    unwritable: str = ""  # a title
     gate: threading.Event | None = None
     entered: threading.Event = field(default_factory=threading.Event)
 
@@ -38,6 +39,8 @@ class Receiver:
             self.gate.wait(10)
         if self.away:
             raise Unavailable("the log is full")
+        if any(article.title == self.unwritable for article in articles):
+            raise ValueError("no Unicode")
         self.articles += articles
 
 
@@ -170,3 +173,16 @@ async def test_a_poll_that_is_cancelled_while_it_hands_over_still_remembers(worl
     assert world.state.backfilled
     world.clock.go(900)
     assert (await world.poll()).outcome == "unchanged"
+
+
+async def test_an_item_that_cannot_be_written_down_is_rejected_alone_and_once(world: World) -> None:
+    world.feeds.healthy("/rss", [Item(title=title, guid=title) for title in ("a", "bad", "c")])
+    world.receiver.unwritable = "bad"
+    polled = await world.poll()
+    assert (polled.outcome, polled.articles, polled.rejected) == ("articles", 2, 1)
+    assert [article.title for article in world.receiver.articles] == ["c", "a"]
+    assert world.counts == {"backfill": 2, "rejected": 1}
+    world.clock.go(900)
+    world.feeds.healthy("/rss", [Item(title=title, guid=title) for title in ("a", "bad", "c", "d")])
+    assert (await world.poll()).articles == 1
+    assert world.counts == {"backfill": 2, "rejected": 1, "unchanged": 3, "new": 1}

@@ -12,7 +12,11 @@ import pytest
 
 from daemon.errors import Unavailable
 from daemon.fetch.failure import PollFailed
+from daemon.fetch.parse_child import _json
+from daemon.fetch.parse_process import Died, ParseProcess
+from daemon.fetch.parsed import NotAFeed
 from daemon.fetch.workers import ParserPool
+from daemon.wire import from_json
 from tests.fake_feeds import Item, rss
 
 URL = "https://valley.example/rss"
@@ -145,3 +149,23 @@ def test_the_process_ends_when_the_daemon_is_killed() -> None:
     with suppress(psutil.NoSuchProcess):
         child.wait(10)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_an_answer_with_half_a_character_in_it_can_be_read() -> None:
+    answer = NotAFeed(reason="a \ud800 b", discovered=("é",))
+    assert from_json(NotAFeed, _json(answer)) == NotAFeed(reason="a ? b", discovered=("é",))
+
+
+@pytest.mark.parametrize(
+    "answer", [r"\x00\x00\x00\x01a\x00\x00\x00\x01{", r"\xff\xff\xff\xff"], ids=["nonsense", "endless"]
+)
+async def test_a_process_that_answers_nonsense_and_lives_on_is_ended(answer: str) -> None:
+    program = f"import sys; sys.stdout.buffer.write(b'{answer}'); sys.stdout.flush(); sys.stdin.read()"
+    process = ParseProcess(
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+    )
+    with pytest.raises(Died):
+        await asyncio.wait_for(process.ask(GOOD, URL, {}), 30)
+    assert await asyncio.wait_for(process.ended(), 30) == -signal.SIGKILL

@@ -38,6 +38,14 @@ def test_init_into_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path
     assert "cannot be written" in result.stderr
 
 
+@pytest.mark.parametrize("folder", ["", "missing"])
+def test_run_where_there_is_no_configuration_says_what_writes_one(tmp_path: Path, folder: str) -> None:
+    result = wirewatch("--config", tmp_path / folder, "run")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert f"there is no configuration in {tmp_path / folder}" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_check_names_every_broken_file_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "wirewatch.toml").write_text("[fetch]\ntimeout = 3\n")
     (tmp_path / "topics.toml").write_text('[[topic]]\nid = "x"\n')

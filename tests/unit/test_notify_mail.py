@@ -308,3 +308,12 @@ async def test_a_server_without_starttls_never_gets_the_mail_in_the_clear(opened
 def test_an_address_that_is_none_is_found_before_anything_is_sent() -> None:
     with pytest.raises(ValueError, match=r"alerts@example\.org"):
         notifier(25, sender="nobody")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["a@b.example\r\nBcc: x@y.example", "a@b.example, c@d.example", "a@b\u00fccher.example", "a@b.example\n", " "],
+)
+def test_an_address_that_would_break_or_lose_a_mail_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match=r"address|xn--"):
+        notifier(25, sender=address)

@@ -141,3 +141,24 @@ def test_a_refusal_keeps_the_alerts_and_moves_the_notices(store: Store) -> None:
     assert queues["console"].waiting == 2
     outbox.enable("desk", NOON + 9)
     assert outbox.disabled() == {}
+
+
+def test_a_refusal_leaves_a_message_in_doubt_for_its_next_attempt(store: Store) -> None:
+    (id_,) = put_alert(store)
+    outbox = Outbox(store)
+    claimed(outbox, now=NOON + 1)
+    outbox.recover(NOON + 2)
+    refusal = Disabled(reason="wrong token", at=NOON + 3, settings_hash="h")
+    outbox.refuse(claimed(outbox, now=NOON + 3), refusal, NOON + 3)
+    assert row_of(store, id_).in_doubt
+    assert claimed(outbox, now=NOON + 9).in_doubt
+
+
+def test_what_a_clock_that_was_a_year_ahead_has_put_off_goes_out_when_it_is_right_again(store: Store) -> None:
+    put_alert(store, 1, due=NOON + 365 * 86400.0)
+    (later,) = put_alert(store, 2, channels=("other",), due=NOON + 3600.0)
+    outbox = Outbox(store)
+    assert outbox.due_channels(NOON) == {"desk"}
+    assert claimed(outbox, now=NOON)
+    outbox.retry(later, NOON + 365 * 86400.0, "down", in_doubt=False)
+    assert outbox.due_channels(NOON) == {"other"}

@@ -6,7 +6,7 @@ from daemon.clock import SystemClock
 from daemon.fetch.client import FeedClient
 from daemon.fetch.failure import PollFailed
 from daemon.fetch.guard import EgressGuard
-from daemon.page import page_text, read_page
+from daemon.page import file_text, page_text, read_page
 
 PAGE = """<!doctype html><html><head><title>Bridge falls | Example News</title>
 <meta property="og:title" content="Bridge falls in Dover"><style>p {}</style></head>
@@ -17,6 +17,12 @@ PAGE = """<!doctype html><html><head><title>Bridge falls | Example News</title>
 
 def test_a_page_is_its_title_and_the_paragraphs_of_its_article():
     assert page_text(PAGE) == ("Bridge falls in Dover", "A bridge & a road fell.\n\nNobody was hurt.")
+
+
+def test_a_saved_page_is_read_as_a_page_and_other_text_by_its_first_line():
+    saved = PAGE.replace("<head>", '<head><meta charset="latin-1">').replace("fell.", "fell in Málaga.")
+    assert file_text(saved.encode("latin-1"))[1].startswith("A bridge & a road fell in Málaga.")
+    assert file_text(b"\xef\xbb\xbfBridge falls \r\n\r\nIn <html> terms.") == ("Bridge falls", "\r\nIn <html> terms.")
 
 
 def test_a_page_without_an_article_gives_its_paragraphs():

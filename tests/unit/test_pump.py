@@ -15,6 +15,7 @@ from consumers.model import ARTICLES, BACKFILL, Article
 from daemon.errors import QuarantineLimitReached, Unavailable
 from daemon.log.codec import decode
 from daemon.pump import Pump
+from daemon.suspects import Suspects
 from tests.fake_log import Broker, FakeClock, FakeQuarantine, MemoryLog, article, articles
 
 
@@ -380,3 +381,64 @@ def test_whatever_happens_every_record_is_handed_over_or_set_aside(
         world.run(sink, handle=refusing(*bad), batch=batch)
     assert sorted(done) == sorted(record.id for record in records if record.id not in bad)
     assert len(world.quarantine.letters) == len(bad)
+
+
+def restarted(world: World, *sinks: Callable[[Sequence[str]], None], **changes: Any) -> int:
+    """Runs a new pump after every unexpected failure, as the supervisor does. How many failures there were."""
+    suspects, failures = Suspects(), 0
+    while failures < 50:
+        try:
+            world.run(*sinks, suspects=suspects, **changes)
+        except (ZeroDivisionError, KeyError):
+            failures += 1
+        else:
+            return failures
+    raise AssertionError("it fails for ever")
+
+
+def failing(*bad: str) -> Callable[[Sequence[Article]], list[str]]:
+    def handle(batch: Sequence[Article]) -> list[str]:
+        if any(one.id in bad for one in batch):
+            raise ZeroDivisionError("nobody expected this")
+        return name_of_each(batch)
+
+    return handle
+
+
+def test_a_record_that_fails_the_role_every_time_is_set_aside_and_those_behind_it_go_on(world: World) -> None:
+    world.log.append(ARTICLES, articles(6))
+    sink = FakeSink()
+    assert restarted(world, sink, handle=failing("a2"), batch=4) == 5
+    assert set(sink.taken()) == {"a0", "a1", "a3", "a4", "a5"}
+    assert world.left("articles") == 0
+    [reason] = world.quarantine.reasons()
+    assert "ZeroDivisionError: nobody expected this" in reason
+
+
+def test_a_record_of_backfill_that_fails_every_time_is_found_while_live_ones_go_on_arriving(world: World) -> None:
+    world.log.append(BACKFILL, articles(3, "old"))
+    live = iter(range(100))
+    handle = failing("old1")
+
+    def with_news(batch: Sequence[Article]) -> list[str]:
+        if len(batch) and batch[0].id.startswith("old"):
+            world.log.append(ARTICLES, [article(f"live{next(live)}")])
+        return handle(batch)
+
+    assert restarted(world, handle=with_news) == 5
+    assert len(world.quarantine.letters) == 1
+
+
+def test_a_failure_that_passes_sets_nothing_aside(world: World) -> None:
+    world.log.append(ARTICLES, articles(4))
+    sink = FakeSink(answers=[KeyError("now"), KeyError("then")])
+    assert restarted(world, sink) == 2
+    assert set(sink.taken()) == {"a0", "a1", "a2", "a3"}
+    assert world.quarantine.letters == {}
+
+
+def test_when_every_record_fails_the_role_it_stops_at_the_limit(world: World) -> None:
+    world.log.append(ARTICLES, articles(9))
+    with pytest.raises(QuarantineLimitReached):
+        restarted(world, handle=failing(*(f"a{number}" for number in range(9))), quarantine_limit=3)
+    assert len(world.quarantine.letters) == 3

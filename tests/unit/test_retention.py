@@ -41,12 +41,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
-def retention(store: Store, *, max_size: int = 10**12, rows: int = 100) -> Retention:
+def retention(store: Store, *, articles: float = 90 * DAY, max_size: int = 10**12, rows: int = 100) -> Retention:
     return Retention(
         store,
         delete_articles=Archive(store).delete_before,
         delete_seen=FeedStates(store).prune_seen,
-        articles=90 * DAY,
+        articles=articles,
         seen=365 * DAY,
         max_size=max_size,
         rows=rows,
@@ -82,14 +82,18 @@ def put_articles(store: Store, ids: list[str], *, seen: float, size: int = 100) 
     put(store, scores, *(score | {"topic_id": topic, "article_id": id_} for id_ in ids for topic in ("t", "u")))
 
 
-def put_story(store: Store, id_: str, *, latest: float, states: list[str], matches: int = 1) -> None:
+def put_story(
+    store: Store, id_: str, *, latest: float, states: list[str], matches: int = 1, told: float | None = None
+) -> None:
+    """``latest`` is when its articles were published, ``told`` when they were read; the same unless given."""
+    at = latest if told is None else told
     put(store, stories, {"id": id_, "topic_id": "t", "latest": latest, "story": "{}"})
-    match = {"story_id": id_, "topic_id": "t", "article_id": "a", "at": latest, "match": "{}"}
+    match = {"story_id": id_, "topic_id": "t", "article_id": "a", "at": at, "match": "{}"}
     put(store, story_matches, *(match | {"match_id": f"{id_}-{number}"} for number in range(matches)))
-    alert = {"id": id_, "topic_id": "t", "story_id": id_, "kind": "first", "match_id": "m", "at": latest}
+    alert = {"id": id_, "topic_id": "t", "story_id": id_, "kind": "first", "match_id": "m", "at": at}
     put(store, alerts, alert | {"channels": "[]"})
     for state in states:
-        put(store, deliveries, delivery(f"{id_}-{state}", alert_id=id_, state=state, at=latest))
+        put(store, deliveries, delivery(f"{id_}-{state}", alert_id=id_, state=state, at=at))
 
 
 def delivery(id_: str, *, alert_id: str, state: str, at: float) -> dict[str, object]:
@@ -255,3 +259,18 @@ class At(SystemClock):
 
     def now(self) -> float:
         return self._now
+
+
+def test_a_story_of_an_old_article_that_was_read_lately_is_kept_with_what_was_told_of_it(store: Store) -> None:
+    put_story(store, "old-news", latest=NOW - 400 * DAY, told=NOW - DAY, states=["sent"])
+    run(retention(store))
+    assert keys(store, stories) == keys(store, alerts) == {"old-news"}
+    assert keys(store, story_matches) == {"old-news-0"}
+    run(retention(store), NOW + 91 * DAY)
+    assert keys(store, stories) == keys(store, alerts) == keys(store, deliveries) == set()
+
+
+def test_a_story_that_may_still_go_on_is_kept_however_soon_articles_are_forgotten(store: Store) -> None:
+    put_story(store, "warm", latest=NOW - 3 * DAY, states=["sent"])
+    run(retention(store, articles=DAY))
+    assert keys(store, stories) == {"warm"}

@@ -94,6 +94,7 @@ async def test_a_channel_that_asks_for_time_gets_it(store: Store) -> None:
     desk = FakeChannel(answers=[Retry("slow down", after=30.0)])
     async with Sending(store, {"desk": desk}) as sending:
         await sending.until(lambda: desk.calls == 1 and "retry" in states(store).values())
+        await sending.until(lambda: ("webhook", "retried") in sending.counted)  # the channel is held by then
         sending.clock.advance(29.9)
         await sending.looks()
         assert desk.calls == 1
@@ -420,3 +421,30 @@ def test_back_off_grows_and_has_a_ceiling(attempts: int, jitter: float) -> None:
 
 def test_three_days_are_some_hundreds_of_attempts() -> None:
     assert 300 < attempts_within(3 * 86400) < 400
+
+
+async def test_a_message_that_fails_the_sender_every_time_is_given_up_and_the_others_go_out(store: Store) -> None:
+    bad, good = (put_alert(store, number)[0] for number in (1, 2))
+
+    class Broken(FakeChannel):
+        async def send(self, message):  # type: ignore[no-untyped-def]
+            if message.delivery_id == bad:
+                raise ZeroDivisionError("nobody expected this")
+            return await super().send(message)
+
+    desk, console = Broken(), FakeChannel()
+    sending, failures = Sending(store, {"desk": desk, "console": console}), 0
+    await sending.__aenter__()
+    assert sending.sender
+    assert sending.task
+    while not all_settled(store) or not console.titles:
+        assert failures < 20, "it fails for ever"
+        try:
+            await sending.until(lambda: all_settled(store) and bool(console.titles))
+        except ZeroDivisionError:
+            failures += 1
+            sending.task = asyncio.create_task(sending.sender.run(sending.stop))
+    await sending.__aexit__()
+    assert failures == 5
+    assert (row_of(store, bad).state, row_of(store, good).state) == ("dead", "sent")
+    assert console.titles == ["An alert could not be delivered to desk"]

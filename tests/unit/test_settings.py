@@ -220,3 +220,8 @@ def test_a_duration_reads_back(number: int, unit: str) -> None:
 def test_sizes_count_in_thousands_and_with_an_i_in_1024s() -> None:
     assert parse_size("10MB") == 10_000_000
     assert parse_size("1.5 GiB") == 1_610_612_736
+
+
+@pytest.mark.parametrize("value", [r"a\r\nX-Evil: 1", "W\u00e4chter"])
+def test_a_user_agent_that_cannot_travel_in_a_header_is_refused(value: str) -> None:
+    assert "fetch.user_agent" in str(refusal(f'[fetch]\nuser_agent = "{value}"'))

@@ -14,6 +14,7 @@ from daemon.health import Part
 from daemon.status import Recent, Running, Status, ago, lag_rows, render, report
 from daemon.store import Store
 from daemon.store.opening import open_store
+from daemon.store.overview import channel_lines
 from daemon.store.survey import condition, survey
 from daemon.wire import from_json, to_json
 from tests.kept_rows import NOW, HeldClock, KeptRows
@@ -86,7 +87,9 @@ def test_the_summary_marks_what_needs_somebody(store: Store, rows: KeptRows, tmp
     rows.disabled_channel("desk", "Slack says account_inactive")
     rows.dead_letter("x")
     parts = (Part(name="topics-file", ready=False, why="topics.toml:3: query is missing", since=NOW),)
-    shown = report(store, now=NOW, data_dir=tmp_path, running=running(parts=parts, lag=(("articles", "match", 1200),)))
+    shown = report(
+        store, now=NOW, data_dir=tmp_path, channels=(), running=running(parts=parts, lag=(("articles", "match", 1200),))
+    )
     lines = render(shown).splitlines()
     assert lines[0].endswith("0.1.0, not ready, up 2 h (pid 4242)")
     marked = [line for line in lines if line.startswith("!")]
@@ -97,14 +100,14 @@ def test_the_summary_marks_what_needs_somebody(store: Store, rows: KeptRows, tmp
 
 def test_what_strangers_wrote_cannot_move_the_cursor(store: Store, rows: KeptRows, tmp_path: Path):
     rows.disabled_channel("desk", "\x1b[2J\r\nroot#")
-    text = render(report(store, now=NOW, data_dir=tmp_path, running=None))
+    text = render(report(store, now=NOW, data_dir=tmp_path, channels=(), running=None))
     assert "\x1b" not in text
     assert "\r" not in text
 
 
 def test_a_status_survives_the_way_over_the_control_socket(store: Store, rows: KeptRows, tmp_path: Path):
     rows.feed(failing("f", failures=1))
-    shown = report(store, now=NOW, data_dir=tmp_path, running=running(lag=(("articles", "match", 3),)))
+    shown = report(store, now=NOW, data_dir=tmp_path, channels=(), running=running(lag=(("articles", "match", 3),)))
     assert from_json(Status, json.dumps(json.loads(to_json(shown)))) == shown
 
 
@@ -113,7 +116,7 @@ def test_many_who_ask_at_once_cost_one_look(store: Store, tmp_path: Path):
 
     def look() -> Status:
         looks.append(clock.now())
-        return report(store, now=clock.now(), data_dir=tmp_path, running=None)
+        return report(store, now=clock.now(), data_dir=tmp_path, channels=(), running=None)
 
     recent = Recent(look, clock, seconds=1.0)
     assert recent() is recent()
@@ -169,3 +172,18 @@ def test_before_the_first_start_the_command_says_so(tmp_path: Path):
     result = CliRunner().invoke(command_line, ["--config", str(tmp_path), "status", "--json"])
     assert result.exit_code == 3
     assert json.loads(result.stdout) is None
+
+
+def test_what_waits_for_a_channel_that_is_gone_from_the_settings_is_marked(
+    store: Store, rows: KeptRows, tmp_path: Path
+):
+    topic = rows.topic("Floods")
+    waiting = [("desk", "retry", "down"), ("console", "pending", "")]
+    rows.alert(topic, "A flood", passage=PASSAGE, reports=REPORTS, deliveries=waiting)
+    text = render(report(store, now=NOW, data_dir=tmp_path, channels=("console",), running=None))
+    marked = [line for line in text.splitlines() if line.startswith("!")]
+    assert len(marked) == 1
+    assert "desk" in marked[0]
+    assert "1 delivery waits for it" in marked[0]
+    lines = {line.name: line for line in channel_lines(store, {"console": "console"}, NOW)}
+    assert (lines["desk"].kind, lines["desk"].waiting) == ("", 1)

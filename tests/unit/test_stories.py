@@ -127,6 +127,18 @@ def test_a_wire_text_on_three_sites_is_one_voice_named_after_the_first_to_publis
     assert story.independent == 2
 
 
+@pytest.mark.parametrize("order", [("a.example", "b.example", "c.example"), ("c.example", "b.example", "a.example")])
+def test_of_copies_from_one_moment_the_one_listed_first_is_the_original(order: tuple[str, ...]) -> None:
+    wire = " ".join(f"sentence{n} of the agency about the fire in the harbour district" for n in range(9))
+    events = Events()
+    (story,) = told(StoryTracker(), [events.report("fire", source, at=START, text=wire) for source in order]).values()
+    assert [(report.source, report.copy_of) for report in story.reports] == [
+        ("a.example", ""),
+        ("b.example", "a.example"),
+        ("c.example", "a.example"),
+    ]
+
+
 def test_a_story_that_was_quiet_for_the_window_is_over() -> None:
     events = Events()
     stories = told(

@@ -74,7 +74,7 @@ async def site(store: Store, health: Health, tmp_path: Path) -> AsyncIterator[Si
 
     def status() -> Status:
         running = Running(pid=1, since=NOW - 60, version="0.1.0")
-        return report(store, now=clock.now(), data_dir=tmp_path, running=running)
+        return report(store, now=clock.now(), data_dir=tmp_path, channels=(), running=running)
 
     views = Views(
         store,
@@ -147,7 +147,7 @@ async def test_an_alert_has_a_page_with_its_deliveries(site: Site, rows: KeptRow
     page = await site.page(f"/alerts/{alert}")
     assert "Slack says channel_not_found" in page
     assert "desk: given up" in page
-    assert "console: accepted" in page
+    assert "console: sent" in page
 
 
 async def test_an_alert_that_is_not_there_is_not_found(site: Site):
@@ -278,8 +278,13 @@ async def test_a_store_that_cannot_be_read_is_said_and_not_a_crash(tmp_path: Pat
             raise Unavailable("the store cannot be read: disk I/O error")
 
     away = Away.__new__(Away)
-    views = Views(away, clock=HeldClock(), status=lambda: report(away, now=NOW, data_dir=tmp_path, running=None),
-                  feeds=dict, channels={})  # fmt: skip
+    views = Views(
+        away,
+        clock=HeldClock(),
+        status=lambda: report(away, now=NOW, data_dir=tmp_path, channels=(), running=None),
+        feeds=dict,
+        channels={},
+    )
     bound, stop = bind("127.0.0.1:0"), asyncio.Event()
     app = make_app(health, Metrics(version="0", python="3").registry, views)
     serving = asyncio.create_task(serve(app, bound, stop))
