@@ -224,7 +224,9 @@ def _line(story: Story) -> str:
     first = min(story.reports, key=lambda report: report.at)
     more = len({report.source for report in story.reports}) - 1
     when = datetime.fromtimestamp(first.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"{story.title} · {first.source} {when}" + (f" and {_count(more, 'source', 'sources')} more" if more else "")
+    return f"{story.title} · {first.source} {when}" + (
+        f" and {_count(more, 'more source', 'more sources')}" if more else ""
+    )
 
 
 def _count(number: int, one: str, many: str) -> str:

@@ -54,20 +54,25 @@ def message_id(delivery_id: str, domain: str) -> str:
 
 def domain_of(sender: str) -> str:
     """Raises ``ValueError`` where ``sender`` is no address."""
-    from email.utils import getaddresses
-
-    names = [name for _, name in getaddresses([sender])]
-    try:
-        if len(names) != 1 or not names[0] or not sender.isprintable():
-            raise ValueError("not one address on one line")
-        address = Address(addr_spec=names[0])
-    except (ValueError, HeaderParseError) as error:
-        raise ValueError(f'"{sender}" is no address: one looks like alerts@example.org') from error
-    if not address.username or not address.domain:
+    address = _address(sender)
+    if address is None or not address.username or not address.domain:
         raise ValueError(f'"{sender}" is no address: one looks like alerts@example.org')
     if not address.domain.isascii():
         raise ValueError(f'"{sender}": write the domain as mail servers know it, as in xn--bcher-kva.example')
     return address.domain
+
+
+def _address(sender: str) -> Address | None:
+    """Of exactly one mailbox, written on one line."""
+    from email.utils import getaddresses
+
+    found = [address for _, address in getaddresses([sender])]
+    if len(found) != 1 or not found[0] or not sender.isprintable():
+        return None
+    try:
+        return Address(addr_spec=found[0])
+    except (ValueError, HeaderParseError):
+        return None
 
 
 def text(message: Message | Notice, now: float) -> str:

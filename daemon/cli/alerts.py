@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from daemon.cli.context import emit, fail, iso, open_read, or_fail, plain, when
+from daemon.cli.context import echo_json, emit, fail, iso, open_read, or_fail, plain, when
 
 if TYPE_CHECKING:
     from consumers.model import Message
@@ -134,11 +134,10 @@ def _history(one: "Progress") -> str:
 
 def _as_json(message: "Message", progress: "Sequence[Progress]") -> None:
     from dataclasses import asdict
-    from json import dumps
 
     deliveries = [asdict(one) for one in progress]
     record = {key: value for key, value in asdict(message).items() if key not in _OF_A_DELIVERY}
-    typer.echo(dumps({**record, "deliveries": deliveries}, ensure_ascii=False, indent=2))
+    echo_json({**record, "deliveries": deliveries})
 
 
 def _after(since: str) -> float:

@@ -1,11 +1,11 @@
 """``wirewatch channels``: where alerts go, whether that works, and a test of it."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.context import emit, fail, load_settings, or_fail, plain
+from daemon.cli.context import emit, fail, iso, load_settings, or_fail, plain, when
 
 if TYPE_CHECKING:
     from consumers.model import Receipt
@@ -25,6 +25,9 @@ def list_channels(ctx: typer.Context, json: Json = False) -> None:
     queues, disabled = _known(settings)
     names = [*settings.channel, *(name for name in queues if name not in settings.channel)]
     rows = [_row(name, settings.channel.get(name), queues, disabled) for name in names]
+    for row in rows:
+        for key in ("last_sent", "waiting_since"):
+            row[key] = None if row[key] is None else iso(row[key]) if json else when(row[key])
     columns = ("name", "type", "state", "waiting", "sent", "given_up", "last_sent", "reason")
     emit(rows, columns=columns, as_json=json, empty="No channels: add a [channel.NAME] to wirewatch.toml.")
 
@@ -115,7 +118,7 @@ def _row(
     channel: "ChannelSettings | None",
     queues: "Mapping[str, Queue]",
     disabled: "Mapping[str, Disabled]",
-) -> dict[str, object]:
+) -> dict[str, Any]:
     from daemon.store.outbox import Queue
 
     queue = queues.get(name, Queue())
@@ -128,13 +131,7 @@ def _row(
         "waiting": queue.waiting,
         "sent": queue.sent,
         "given_up": queue.dead,
-        "last_sent": _time(queue.last_sent),
-        "waiting_since": _time(queue.oldest),
+        "last_sent": queue.last_sent,
+        "waiting_since": queue.oldest,
         "reason": refusal.reason if refusal else None,
     }
-
-
-def _time(at: float | None) -> str | None:
-    from datetime import UTC, datetime
-
-    return None if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"

@@ -89,6 +89,12 @@ def open_read(ctx: typer.Context) -> "Iterator[Store]":
         store.close()
 
 
+def echo_json(value: object) -> None:
+    """On stdout. What a terminal would obey is written as an escape: JSON itself escapes only half of it."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    typer.echo(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
 def emit(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_json: bool, empty: str) -> None:
     """``rows`` as a JSON array, or as a table of ``columns``, or the sentence ``empty`` where there are none.
 
@@ -96,7 +102,7 @@ def emit(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_jso
     shown as nothing.
     """
     if as_json:
-        typer.echo(json.dumps(list(rows), ensure_ascii=False, indent=2, default=str))
+        echo_json(list(rows))
         return
     if not rows:
         typer.echo(empty)
@@ -143,6 +149,7 @@ __all__ = [
     "NOT_RUNNING",
     "config_dir",
     "default_config_dir",
+    "echo_json",
     "emit",
     "fail",
     "iso",

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.context import emit, fail, iso, load_settings, open_read, or_fail, plain, when
+from daemon.cli.context import echo_json, emit, fail, iso, load_settings, open_read, or_fail, plain, when
 
 if TYPE_CHECKING:
     from daemon.settings import Settings
@@ -48,9 +48,7 @@ def show(ctx: typer.Context, letter: Annotated[str, typer.Argument(metavar="ID")
         kept = or_fail(lambda: DeadLetters(store).get(letter))
     row = _row(kept) | {"payload": kept.letter.payload.decode("utf-8", "backslashreplace")}
     if json:
-        from json import dumps
-
-        typer.echo(dumps(row, ensure_ascii=False, indent=2))
+        echo_json(row)
         return
     for name, value in row.items():
         typer.echo(plain(f"{name + ':':<10}{value}"))
@@ -96,9 +94,7 @@ def _change(ctx: typer.Context, verb: str, ids: list[str], done: str, *, as_json
     except Unavailable as error:
         fail(str(error))
     if as_json:
-        from json import dumps
-
-        typer.echo(dumps(answer, ensure_ascii=False, indent=2))
+        echo_json(answer)
     else:
         typer.echo(f"{answer['done']} {done}.")
         for reason in answer["failed"]:

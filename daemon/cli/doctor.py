@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from daemon.cli.context import config_dir, plain
+from daemon.cli.context import config_dir, echo_json, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +28,9 @@ def doctor(
 
     findings = _findings(config_dir(ctx), offline=offline)
     if as_json:
-        import json
         from dataclasses import asdict
 
-        typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+        echo_json([asdict(finding) for finding in findings])
     else:
         typer.echo(plain(render(findings)))
     raise typer.Exit(1 if failed(findings) else 0)

@@ -1,11 +1,10 @@
 """``wirewatch feeds``: what is read. The commands edit feeds.toml; the daemon follows the file."""
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.context import config_dir, emit, fail, iso, load_settings, plain, when
+from daemon.cli.context import config_dir, echo_json, emit, fail, iso, load_settings, plain, when
 from daemon.errors import Unavailable, Unusable
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ def check(
     if as_json:
         from dataclasses import asdict
 
-        typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False, indent=2))
+        echo_json([asdict(report) for report in reports])
     else:
         for report in reports:
             _show(report)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from daemon.cli.context import NOT_RUNNING, fail, load_settings
+from daemon.cli.context import NOT_RUNNING, echo_json, fail, load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +79,6 @@ def _print(shown: "Status", *, as_json: bool) -> None:
     if as_json:
         import json
 
-        typer.echo(json.dumps(json.loads(to_json(shown)), ensure_ascii=False, indent=2))
+        echo_json(json.loads(to_json(shown)))
     else:
         typer.echo(render(shown))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.context import cell, config_dir, emit, fail, iso, load_settings, plain
+from daemon.cli.context import cell, config_dir, echo_json, emit, fail, iso, load_settings, plain
 from daemon.cli.topics_test import test_topic
 from daemon.errors import Unavailable, Unusable
 
@@ -58,9 +58,7 @@ def show(ctx: typer.Context, topic_id: TopicId, as_json: Json = False) -> None:
     ]
     applied = [{"worker": worker, "version": version, "at": iso(at)} for worker, (version, at) in workers.items()]
     if as_json:
-        import json
-
-        typer.echo(json.dumps({**_keys(topic), "versions": versions, "applied": applied}, ensure_ascii=False, indent=2))
+        echo_json({**_keys(topic), "versions": versions, "applied": applied})
         return
     for key, value in _keys(topic).items():
         typer.echo(f"{key:12} {cell(value)}")

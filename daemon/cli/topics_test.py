@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from daemon.cli.context import fail, load_settings, open_read, plain
+from daemon.cli.context import echo_json, fail, load_settings, open_read, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -251,6 +251,4 @@ def _back_test_row(tested: "BackTest") -> dict[str, object]:
 
 
 def _print_json(value: object) -> None:
-    from json import dumps
-
-    typer.echo(dumps(value, ensure_ascii=False, indent=2))
+    echo_json(value)

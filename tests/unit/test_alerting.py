@@ -207,7 +207,7 @@ def test_what_was_already_published_is_said_once_it_has_been_quiet() -> None:
     assert (said.topic_id, said.articles, said.stories) == ("harbour", 4, 2)
     assert lines(said, "harbour fires") == [
         "harbour fires · already published: 4 articles in 2 stories",
-        "  harbour fire fireology: 0.example version 0 · 0.example 2026-09-21 14:13 UTC and 2 sources more",
+        "  harbour fire fireology: 0.example version 0 · 0.example 2026-09-21 14:13 UTC and 2 more sources",
         "  harbour strike strikeology: z.example version 0 · z.example 2026-09-21 14:14 UTC",
     ]
     summary.add(decisions, START + 9)

@@ -104,6 +104,7 @@ def test_channels_show_what_waits_and_why(store: Store, tmp_path: Path) -> None:
     rows = {row["name"]: row for row in json.loads(wirewatch(tmp_path, "channels", "list", "--json").stdout)}
     assert (rows["desk"]["state"], rows["desk"]["waiting"]) == ("disabled", 1)
     assert rows["desk"]["reason"] == "its address is gone"
+    assert rows["desk"]["waiting_since"] == "2025-11-21T14:02:00Z"
     assert rows["console"]["state"] == "on"
     assert (rows["gone"]["state"], rows["gone"]["waiting"]) == ("not in wirewatch.toml", 1)
 

@@ -168,3 +168,11 @@ def test_list_says_what_polling_has_brought(desk: Desk) -> None:
     assert (row["last_poll"], row["next_poll"]) == ("1970-01-01T00:01:00Z", "1970-01-01T00:02:00Z")
     assert (row["error"], row["name"]) == ("no answer", "A title")
     assert "no answer" in desk.feeds("list").stdout
+
+
+def test_a_list_in_json_holds_nothing_that_a_terminal_would_obey(desk: Desk) -> None:
+    name = "caf\u00e9 \u009b31m \u202e \u001b"
+    desk.file.write_text('[[feed]]\nurl = "https://a.example/rss"\nname = "caf\u00e9 \\u009b31m \\u202e \\u001b"\n')
+    result = desk.feeds("list", "--json")
+    assert json.loads(result.stdout)[0]["name"] == name
+    assert r'"caf\u00e9 \u009b31m \u202e \u001b"'.replace(r"\u00e9", "\u00e9") in result.stdout

@@ -113,7 +113,7 @@ async def test_a_broken_file_is_a_banner_with_its_line(site: Site, health: Healt
     health.set("topics-file", False, "config/topics.toml:3: query: say in plain words")
     page = await site.page()
     assert "config/topics.toml:3: query: say in plain words" in page
-    assert "last good version stays in force" in page
+    assert "what was in force before stays" in page
 
 
 async def test_metrics_are_there_for_prometheus(site: Site):
