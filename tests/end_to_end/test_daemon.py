@@ -63,6 +63,16 @@ class World:
         alerts = [one.body["data"] for one in self.receiver.accepted if str(one.body["type"]).startswith("alert.")]
         return [str(alert["headline"]) for alert in alerts]  # type: ignore[index]
 
+    def watch_ferries(self) -> None:
+        """Returns once the second topic is in force; each test that needs it asks, for it may be the first to run."""
+        self.desk.topics([AIRSTRIKES, FERRIES])
+
+        def in_force() -> bool:
+            topics = json.loads(self.desk.get("/api/topics")[1])
+            return any(topic["id"] == FERRIES["id"] and topic["applied"] >= topic["version"] for topic in topics)
+
+        wait_until(in_force, seconds=20, what="the new topic is in force")
+
     def archived(self) -> int:
         return int(json.loads(self.desk.get("/api/status")[1])["kept"]["articles_24h"])
 
@@ -102,14 +112,8 @@ def test_three_sites_report_one_event_and_one_alert_names_all_three(world: World
 
 
 def test_an_edit_of_the_topics_is_in_force_within_two_seconds(world: World) -> None:
-    world.desk.topics([AIRSTRIKES, FERRIES])
     saved = time.monotonic()
-
-    def in_force() -> bool:
-        topics = json.loads(world.desk.get("/api/topics")[1])
-        return any(topic["id"] == "ferry-accidents" and topic["applied"] >= topic["version"] for topic in topics)
-
-    wait_until(in_force, seconds=20, what="the new topic is in force")
+    world.watch_ferries()
     took = time.monotonic() - saved
     told = len(world.receiver.accepted)
     world.site.publish(
@@ -156,6 +160,7 @@ def test_a_second_daemon_on_the_same_directory_exits_at_once_and_names_the_first
 
 
 def test_a_receiver_that_is_down_gets_the_alert_when_it_is_back(world: World) -> None:
+    world.watch_ferries()
     world.receiver.status = 503
     told, refused = len(world.receiver.accepted), world.receiver.refused
     world.site.publish(
@@ -171,6 +176,7 @@ def test_a_receiver_that_is_down_gets_the_alert_when_it_is_back(world: World) ->
 
 
 def test_a_channel_that_refuses_for_good_keeps_its_alerts_until_a_test_arrives(world: World) -> None:
+    world.watch_ferries()
     world.receiver.status = 410
     told = len(world.receiver.accepted)
     world.site.publish(
@@ -213,6 +219,8 @@ def test_metrics_and_status_answer_while_it_runs(world: World) -> None:
 
 
 def test_the_page_shows_the_alert(world: World) -> None:
-    status, page = world.desk.get("/")
-    assert status == 200
-    assert "Homs" in page
+    depot = Item(
+        "depot", "Russian jets bomb oil depot near Palmyra", "Russian airstrikes in Syria hit a depot on Sunday."
+    )
+    world.site.publish("/one", depot)
+    wait_until(lambda: depot.title in world.desk.get("/")[1], seconds=30, what="the page shows the alert")
