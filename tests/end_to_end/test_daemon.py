@@ -223,4 +223,4 @@ def test_the_page_shows_the_alert(world: World) -> None:
         "depot", "Russian jets bomb oil depot near Palmyra", "Russian airstrikes in Syria hit a depot on Sunday."
     )
     world.site.publish("/one", depot)
-    wait_until(lambda: depot.title in world.desk.get("/")[1], seconds=30, what="the page shows the alert")
+    wait_until(lambda: "site-one.example/depot" in world.desk.get("/")[1], seconds=30, what="the page shows the alert")
