@@ -98,6 +98,7 @@ def test_an_alert_is_read_on_the_page_without_a_complaint_or_a_request_elsewhere
     link = page.get_by_role("link", name="Warplanes strike near Homs")
     assert link.get_attribute("rel") == "noopener noreferrer"
     page.get_by_role("link", name="details").click()
+    page.wait_for_url("**/alerts/*")
     assert page.get_by_text("console: sent").is_visible()
     assert visit.complaints == []
     assert all(url.startswith(visit.base) for url in visit.asked)
