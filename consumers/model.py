@@ -6,7 +6,7 @@ float16 in little-endian bytes (half the size of float32; the largest change of 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 Kind = Literal["event", "theme"]
 AlertKind = Literal["first", "update", "digest"]
@@ -173,4 +173,6 @@ class Stream(Generic[T]):
 ARTICLES: Stream[Article] = Stream("articles", Article, lambda article: article.id)
 BACKFILL: Stream[Article] = Stream("articles.backfill", Article, lambda article: article.id)
 MATCHES: Stream[Match] = Stream("matches", Match, lambda match: match.topic_id)
+MATCHES_BACKFILL: Stream[Match] = Stream("matches.backfill", Match, lambda match: match.topic_id)
 TOPICS: Stream[Topic] = Stream("topics", Topic, lambda topic: topic.id, compacted=True)
+STREAMS: tuple[Stream[Any], ...] = (ARTICLES, BACKFILL, MATCHES, MATCHES_BACKFILL, TOPICS)

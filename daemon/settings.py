@@ -9,15 +9,26 @@ from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from daemon import __version__
-from daemon.channel_settings import CHANNEL_TYPES, ChannelSettings, Filled, Section, beside_the_file
+from daemon.channel_settings import (
+    CHANNEL_TYPES,
+    ChannelSettings,
+    FilePath,
+    Filled,
+    Secret,
+    Section,
+    beside_the_file,
+)
 from daemon.config_errors import did_you_mean, refused, validated
+from daemon.log.broker import Broker, Compression, Sasl
 from daemon.toml_file import read_text, read_toml
 from daemon.units import parse_duration, parse_size
 
+KAFKA_URL = re.compile(r"kafka://[^\s,/@:]+:\d{1,5}(,[^\s,/@:]+:\d{1,5})*/?")
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
@@ -38,9 +49,22 @@ def _network(value: str) -> str:
     return value
 
 
-def _sqlite(url: str) -> str:
-    if url != "sqlite:":
-        raise ValueError('write "sqlite:", which keeps it in the data folder')
+def _log_url(url: str) -> str:
+    if url != "sqlite:" and not KAFKA_URL.fullmatch(url):
+        raise ValueError('write "sqlite:", which keeps it in the data folder, or "kafka://broker-1:9092,broker-2:9092"')
+    return url
+
+
+def _store_url(url: str) -> str:
+    if url == "sqlite:":
+        return url
+    parts = urlsplit(url)
+    if parts.scheme != "postgresql" or not parts.hostname or not parts.path.strip("/"):
+        raise ValueError(
+            'write "sqlite:", which keeps it in the data folder, or "postgresql://user@host:5432/database"'
+        )
+    if parts.password:
+        raise ValueError("a password is never written here: name it with password_env or password_file")
     return url
 
 
@@ -49,7 +73,8 @@ Wait = Annotated[float, BeforeValidator(_seconds)]  # a duration that may be not
 Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Network = Annotated[str, AfterValidator(_network)]
-SqliteUrl = Annotated[str, AfterValidator(_sqlite)]
+LogUrl = Annotated[str, AfterValidator(_log_url)]
+StoreUrl = Annotated[str, AfterValidator(_store_url)]
 
 
 class DataSettings(Section):
@@ -57,11 +82,92 @@ class DataSettings(Section):
 
 
 class LogSettings(Section):
-    url: SqliteUrl = "sqlite:"
+    """All but ``url`` is for Kafka."""
+
+    url: LogUrl = "sqlite:"
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,80}$")] = "wirewatch."
+    create: bool = True
+    partitions: Count = 12
+    replication: Count = 3
+    min_insync: Count = 2
+    compression: Compression = "lz4"
+    max_record: Size = 900_000
+    tls: bool = False
+    ca_file: FilePath = None
+    cert_file: FilePath = None
+    key_file: FilePath = None
+    sasl: Sasl = ""
+    username: str = ""
+    password_env: str = ""
+    password_file: FilePath = None
+
+    @property
+    def external(self) -> bool:
+        """Several processes can share it."""
+        return self.url != "sqlite:"
+
+    @property
+    def password(self) -> Secret:
+        return Secret("password", self.password_env, self.password_file)
+
+    def broker(self, client: str = "wirewatch") -> Broker | None:
+        """The cluster, with its password read; None without one. Raises ``ConfigError`` for a secret that is away."""
+        if not self.external:
+            return None
+        return Broker(
+            servers=tuple(self.url.removeprefix("kafka://").rstrip("/").split(",")),
+            prefix=self.prefix,
+            client=client,
+            tls=self.tls,
+            ca_file=self.ca_file,
+            cert_file=self.cert_file,
+            key_file=self.key_file,
+            sasl=self.sasl,
+            username=self.username,
+            password=self.password.reveal() if self.sasl else "",
+            compression=self.compression,
+            max_record=self.max_record,
+        )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.min_insync > self.replication:
+            raise ValueError("min_insync cannot be more than replication: no append would ever be acknowledged")
+        if self.sasl and not (self.username and self.password.given):
+            raise ValueError("sasl goes with username and password_env or password_file: set all three")
+        if self.username and not self.sasl:
+            raise ValueError('set sasl as well: "plain", "scram-sha-256" or "scram-sha-512"')
+        if self.sasl == "plain" and not self.tls:
+            raise ValueError('the password would travel in the clear: set tls = true, or sasl = "scram-sha-512"')
+        if bool(self.cert_file) != bool(self.key_file):
+            raise ValueError("cert_file goes with key_file: set both or neither")
+        return self
 
 
 class StoreSettings(Section):
-    url: SqliteUrl = "sqlite:"
+    """All but ``url`` is for PostgreSQL."""
+
+    url: StoreUrl = "sqlite:"
+    password_env: str = ""
+    password_file: FilePath = None
+    connections: Count = 20
+
+    @property
+    def external(self) -> bool:
+        """Several processes can share it."""
+        return self.url != "sqlite:"
+
+    def password(self) -> str:
+        """Empty where none is named: then libpq's own ways hold (PGPASSFILE, ~/.pgpass, a trusted socket).
+
+        Raises ``ConfigError`` for a secret that is away.
+        """
+        secret = Secret("password", self.password_env, self.password_file)
+        return secret.reveal() if self.external and secret.given else ""
+
+
+class WorkerSettings(Section):
+    lease: Duration = 10.0
 
 
 class FetchSettings(Section):
@@ -147,6 +253,7 @@ class Settings(Section):
     alerts: AlertSettings = AlertSettings()
     web: WebSettings = WebSettings()
     retention: RetentionSettings = RetentionSettings()
+    workers: WorkerSettings = WorkerSettings()
     channel: Mapping[str, ChannelSettings]
 
 

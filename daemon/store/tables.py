@@ -103,6 +103,39 @@ topics_applied = Table(
     Column("at", Float, nullable=False),
 )
 
+# -- many workers: who is there, and who owns what
+
+workers = Table(  # one row for each process that runs; a row that is no longer renewed is removed by the others
+    "workers",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("roles", String, nullable=False),  # "fetch match alert web", those it runs
+    Column("host", String, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", String, nullable=False),
+    Column("listen", String, nullable=False),  # where its health and metrics are served
+    Column("since", Float, nullable=False),
+    Column("turn", Integer, nullable=False),  # raised with every sign of life
+    Column("seen", Float, nullable=False),  # by its own clock, for people
+    Column("ready", Boolean, nullable=False),
+    Column("detail", Text, nullable=False),  # WorkerDetail as JSON
+)
+
+leases = Table(  # a name that one worker owns at a time; a turn that stands still for the length of a lease is void
+    "leases",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("owner", String, nullable=False),  # empty: given back
+    Column("turn", Integer, nullable=False),
+)
+
+story_turns = Table(  # how often the stories of a topic were written: an alerter that remembers another number is late
+    "story_turns",
+    metadata,
+    Column("topic_id", String, primary_key=True),
+    Column("turn", Integer, nullable=False),
+)
+
 # -- alert: stories, and what was told to whom
 
 stories = Table(
