@@ -9,6 +9,7 @@
 VENV ?= .venv
 CONFIG ?= config
 ARGS ?=
+N ?= 1
 TORCH_BACKEND ?= $(UV_TORCH_BACKEND)
 
 BIN := $(VENV)/bin
@@ -20,7 +21,7 @@ UV := $(shell command -v uv 2>/dev/null)
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test lint types format bench bench-feeds bench-crash bench-latency eval test-wheel lock clean
+.PHONY: help run demo kafka postgres install test lint types format bench bench-feeds bench-crash bench-latency eval test-wheel lock clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name what; do printf '%-15s%s\n' "$$name" "$$what"; done
@@ -32,6 +33,15 @@ run: $(INSTALLED)  ## install into .venv and start the daemon on config/ (CONFIG
 
 demo: $(INSTALLED)  ## the whole flow in a minute, without any network
 	@exec $(BIN)/wirewatch demo $(ARGS)
+
+# Several processes share Kafka and PostgreSQL. These two are real, need neither Docker, Java nor root, and keep their
+# data in data/; each prints the settings that use it.
+
+kafka: $(TESTABLE)  ## Apache Kafka on this machine until Ctrl-C (N=3 for three nodes)
+	@exec $(BIN)/python -m tests.servers.kafka --nodes $(N) $(ARGS)
+
+postgres: $(TESTABLE)  ## PostgreSQL on this machine until Ctrl-C
+	@exec $(BIN)/python -m tests.servers.postgres $(ARGS)
 
 install: $(INSTALLED)  ## install into .venv, start nothing
 

@@ -1,9 +1,10 @@
 """kill -9 at random moments under load, then count.
 
-    python -m benchmarks.crash [--kills 50] [--longest 14] [--seed 1]
+    python -m benchmarks.crash [--kills 50] [--longest 14] [--seed 1] [--on kafka]
 
 Sites publish articles all the time, some of which match one of the topics; the daemon is killed with SIGKILL between
-0.2 and ``--longest`` seconds after each start (the model is loaded after some five). At the end everything is
+0.2 and ``--longest`` seconds after each start (the model is loaded after some five). ``--on kafka``: two fetchers, two
+matchers, two alerters and a page on Kafka and PostgreSQL, of which one at random is killed. At the end everything is
 published, the daemon runs until it is idle, and:
 
 * every published article is archived, exactly once;
@@ -13,19 +14,21 @@ published, the daemon runs until it is idle, and:
 """
 
 import argparse
+import json
 import random
-import sqlite3
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 from benchmarks.invented import TOPICS, alarming, ordinary
+from tests.grounds import Ground, shared_ground
 from tests.scene import Desk, Item, Receiver, Site, wait_until
 
 FEEDS = 6
@@ -61,23 +64,22 @@ class Publisher(threading.Thread):
             self.published.add((path, item.guid))
 
 
-def rows(store: Path, query: str) -> list[tuple[object, ...]]:
-    connection = sqlite3.connect(f"file:{store}?mode=ro", uri=True)
-    try:
-        return connection.execute(query).fetchall()
-    finally:
-        connection.close()
+ROLES = {"web": ["web"]} | {f"{role} {n}": [role] for role in ("fetch", "match", "alert") for n in (1, 2)}
+
+
+def number(desk: Desk, query: str) -> int:
+    return int(str(desk.ground.rows(query)[0][0]))
 
 
 def idle(desk: Desk, publisher: Publisher) -> bool:
-    archived = rows(desk.store, "SELECT count(*) FROM articles")[0][0]
-    waiting = rows(desk.store, "SELECT count(*) FROM deliveries WHERE state NOT IN ('sent', 'dead')")[0][0]
-    matched = rows(desk.store, "SELECT count(*) FROM scores WHERE matched")[0][0]
-    joined = rows(desk.store, "SELECT count(*) FROM story_matches")[0][0]
+    archived = number(desk, "SELECT count(*) FROM articles")
+    waiting = number(desk, "SELECT count(*) FROM deliveries WHERE state NOT IN ('sent', 'dead')")
+    matched = number(desk, "SELECT count(*) FROM scores WHERE matched")
+    joined = number(desk, "SELECT count(*) FROM story_matches")
     return archived == len(publisher.published) and waiting == 0 and matched == joined
 
 
-def matches_without_a_daemon(store: Path) -> set[tuple[str, str]]:
+def matches_without_a_daemon(desk: Desk) -> set[tuple[str, str]]:
     """The same code path, run once over what the archive holds."""
     from consumers.embedding import SentenceTransformerEmbedder
     from consumers.matcher import Matcher
@@ -88,7 +90,7 @@ def matches_without_a_daemon(store: Path) -> set[tuple[str, str]]:
     names = ["id", "revision", "feed_id", "source", "url", "title", "text", "published", "seen", "lang"]
     articles = [
         Article(**dict(zip(names, row, strict=True)))  # type: ignore[arg-type]
-        for row in rows(store, f"SELECT {', '.join(names)} FROM articles ORDER BY id")
+        for row in desk.ground.rows(f"SELECT {', '.join(names)} FROM articles ORDER BY id")
     ]
     found = set()
     for start in range(0, len(articles), 64):
@@ -100,27 +102,27 @@ def matches_without_a_daemon(store: Path) -> set[tuple[str, str]]:
 def verdict(desk: Desk, publisher: Publisher, receiver: Receiver) -> list[str]:
     """What is wrong, in sentences."""
     wrong = []
-    archived = Counter(str(url).rsplit("/", 1)[1] for (url,) in rows(desk.store, "SELECT url FROM articles"))
+    archived = Counter(str(url).rsplit("/", 1)[1] for (url,) in desk.ground.rows("SELECT url FROM articles"))
     published = {guid for _, guid in publisher.published}
     if missing := published - archived.keys():
         wrong.append(f"{len(missing)} articles were published and are not in the archive: {sorted(missing)[:5]}")
     if twice := [guid for guid, count in archived.items() if count > 1]:
         wrong.append(f"{len(twice)} articles are in the archive twice: {twice[:5]}")
-    stored = set(rows(desk.store, "SELECT topic_id, article_id FROM story_matches"))
-    expected = matches_without_a_daemon(desk.store)
+    stored = set(desk.ground.rows("SELECT topic_id, article_id FROM story_matches"))
+    expected = matches_without_a_daemon(desk)
     if stored != expected:
         wrong.append(f"matches differ: {len(expected - stored)} are missing, {len(stored - expected)} are too many")
-    live_stories = rows(
-        desk.store,
-        "SELECT story_id, min(json_extract(match, '$.article.backfill')) AS quiet FROM story_matches "
-        "GROUP BY story_id HAVING quiet = 0",
-    )
-    alerted = Counter(str(story) for (story,) in rows(desk.store, "SELECT story_id FROM alerts WHERE kind = 'first'"))
-    if {str(story) for story, _ in live_stories} != set(alerted):
+    live_stories = {
+        str(story)
+        for story, match in desk.ground.rows("SELECT story_id, match FROM story_matches")
+        if not json.loads(str(match))["article"]["backfill"]
+    }
+    alerted = Counter(str(story) for (story,) in desk.ground.rows("SELECT story_id FROM alerts WHERE kind = 'first'"))
+    if live_stories != set(alerted):
         wrong.append(f"{len(live_stories)} stories have a live report and {len(alerted)} have an alert")
     if max(alerted.values(), default=1) > 1:
         wrong.append("a story has two first alerts")
-    deliveries = dict(rows(desk.store, "SELECT id, state FROM deliveries WHERE alert_id != ''"))
+    deliveries = dict(desk.ground.rows("SELECT id, state FROM deliveries WHERE alert_id != ''"))
     if len(deliveries) != sum(alerted.values()) or set(deliveries.values()) - {"sent"}:
         wrong.append(
             f"{len(deliveries)} deliveries for {sum(alerted.values())} alerts, in states {Counter(deliveries.values())}"
@@ -131,16 +133,16 @@ def verdict(desk: Desk, publisher: Publisher, receiver: Receiver) -> list[str]:
     return wrong
 
 
-def crash(kills: int, longest: float, seed: int) -> list[str]:
-    """What is wrong after so many kills, in sentences; prints what happens."""
+def crash(kills: int, longest: float, seed: int, ground: Ground | None = None) -> list[str]:
+    """What is wrong after so many kills, in sentences; prints as it goes. No ``ground``: one process on SQLite."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="wirewatch-crash-") as folder:
-        site, receiver = Site(keep=10_000), Receiver()
-        desk = Desk(Path(folder) / "desk")
-        for number in range(FEEDS):
-            site.publish(f"/feed/{number}")
+        site, receiver = Site(keep=10_000, hosts=FEEDS), Receiver()
+        desk = Desk(Path(folder) / "desk", ground)
+        for feed in range(FEEDS):
+            site.publish(f"/feed/{feed}")
         desk.configure(
-            feeds=[f"{site.url}/feed/{number}" for number in range(FEEDS)],
+            feeds=[f"{url}/feed/{feed}" for feed, url in enumerate(site.urls)],
             topics=[{**topic, "channels": ["desk"]} for topic in TOPICS],
             channels=f'[channel.desk]\ntype = "webhook"\nurl = "{receiver.url}/hook"\n',
             settle="0s",
@@ -174,15 +176,16 @@ def _kill(desk: Desk, kills: int, longest: float, rng: random.Random, publisher:
     pause = threading.Event()
     for kill in range(kills):
         pause.wait(rng.uniform(0.2, longest))
-        desk.kill()
-        desk.start()
+        victim = rng.choice(sorted(desk.processes))
+        desk.kill(victim)
+        desk.start(victim)
         published, accepted = len(publisher.published), len(receiver.accepted)
-        print(f"kill {kill + 1}/{kills}: {published} published, {accepted} deliveries accepted", flush=True)
+        print(f"kill {kill + 1}/{kills} ({victim}): {published} published, {accepted} deliveries accepted", flush=True)
 
 
 def _drained(desk: Desk, publisher: Publisher) -> list[str]:
     try:
-        wait_until(lambda: desk.store.exists() and idle(desk, publisher), seconds=600, what="everything is through")
+        wait_until(lambda: desk.ground.exists() and idle(desk, publisher), seconds=600, what="everything is through")
     except AssertionError as error:
         return [str(error)]
     return []
@@ -193,8 +196,11 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--longest", type=float, default=14.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--on", choices=["sqlite", "kafka"], default="sqlite")
     arguments = parser.parse_args()
-    wrong = crash(arguments.kills, arguments.longest, arguments.seed)
+    with ExitStack() as stack:
+        ground = shared_ground(stack, processes=ROLES) if arguments.on == "kafka" else None
+        wrong = crash(arguments.kills, arguments.longest, arguments.seed, ground)
     print("\n".join(f"WRONG: {sentence}" for sentence in wrong) or "nothing lost, nothing doubled")
     return 1 if wrong else 0
 

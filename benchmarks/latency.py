@@ -8,6 +8,7 @@ which the poll that carried the article was answered. The poll interval itself i
 """
 
 import argparse
+import json
 import random
 import sys
 import tempfile
@@ -15,12 +16,11 @@ import threading
 import time
 from pathlib import Path
 
-from benchmarks.crash import rows
 from benchmarks.invented import TOPICS, alarming, ordinary
 from tests.scene import Desk, Receiver, Site, wait_until
 
 SEEN = """
-    SELECT deliveries.id, json_extract(match, '$.article.seen'), deliveries.created FROM deliveries
+    SELECT deliveries.id, match, deliveries.created FROM deliveries
     JOIN alerts ON alerts.id = deliveries.alert_id JOIN story_matches ON story_matches.match_id = alerts.match_id
 """
 
@@ -75,7 +75,10 @@ def main() -> int:
             pause.wait(15)
         finally:
             desk.kill()
-        moments = {str(row[0]): (float(str(row[1])), float(str(row[2]))) for row in rows(desk.store, SEEN)}
+        moments = {
+            str(id_): (float(json.loads(str(match))["article"]["seen"]), float(str(created)))
+            for id_, match, created in desk.ground.rows(SEEN)
+        }
         arrived = [(received.at, *moments[received.id]) for received in receiver.accepted if received.id in moments]
         lag = [at - seen for at, seen, _ in arrived]
         deciding = [decided - seen for _, seen, decided in arrived]

@@ -9,18 +9,23 @@ is enabled. Three cases follow from that one rule.
 - An article that joins a story already told adds a report to it and nothing else.
 - While a topic is disabled or removed its matches find their stories silently; a story that still goes on when the
   topic is back was not told yet, and is then.
+
+What a replay brings is never sent either. It may overtake the live match of the same article, which then still tells
+the story: a replay takes no alert away.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from consumers.ids import alert_id, delivery_id
 from consumers.model import Alert, Match, Story, Topic
 from consumers.stories import Joined, StoryRule, StoryTracker
 
-EARLY = 60.0  # seconds that a match waits for its topic to be heard of
 BEST = 3  # stories named in what was already published
+
+_NONE: Mapping[str, Joined] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,13 @@ class Decisions:
     deliveries: tuple[Due, ...] = ()
 
     @property
+    def topics(self) -> frozenset[str]:
+        """Those whose stories or alerts it changed."""
+        return frozenset(
+            {joined.match.topic_id for joined in self.joined} | {alert.topic_id for alert in self.alerts}
+        )
+
+    @property
     def founded(self) -> int:
         """How many of the stories are new."""
         return sum(joined.founded for joined in self.joined)
@@ -51,53 +63,67 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """What was recorded of the stories that may still go on."""
+    """What was recorded of the stories of ``topics`` that may still go on."""
 
+    topics: frozenset[str] = frozenset()
     stories: tuple[Story, ...] = ()
     joined: tuple[Joined, ...] = ()  # of these stories, the newest
     alerted: frozenset[str] = frozenset()  # ids of stories that were told
-    known: tuple[str, ...] = ()  # ids of matches, oldest first
 
 
 class Alerter:
     """One thread. ``settle`` seconds pass before an alert is due, so that reports of the same minute are in it.
 
-    The caller records every ``Decisions`` before it decides again. Where it gives one up, it makes a new alerter and
-    restores it: what was decided and not recorded would otherwise count as told.
+    The caller records every ``Decisions`` before it decides again. Where it gives one up, it restores the topics: what
+    was decided and not recorded would otherwise count as told. A topic is on its stream before any match of it, so
+    whoever applied the changes of that stream after it read a match knows the topic, or the topic was removed.
     """
 
     def __init__(self, *, settle: float = 1.0, rule: StoryRule | None = None) -> None:
         self._settle = settle
         self._tracker = StoryTracker(rule)
         self._topics: dict[str, Topic | None] = {}
-        self._alerted: set[str] = set()  # stories
-        self._most_alerted = 1_000
-        self._early: dict[str, tuple[Match, float]] = {}  # by story: a live match of a topic not heard of yet, and when
+        self._alerted: dict[str, set[str]] = {}  # stories by topic
 
     def restore(self, remembered: Remembered) -> None:
-        """Once, before the first decision."""
-        self._tracker.restore(remembered.stories, remembered.joined, remembered.known)
-        self._alerted |= remembered.alerted
+        """In place of what it remembers of these topics: before their first decision, and when others decided."""
+        self.forget(remembered.topics)
+        self._tracker.restore(remembered.stories, remembered.joined)
+        for story in remembered.stories:
+            if story.id in remembered.alerted:
+                self._alerted.setdefault(story.topic_id, set()).add(story.id)
+
+    def forget(self, topic_ids: Collection[str]) -> None:
+        """What was decided about these topics; they are to be restored before the next decision about them."""
+        self._tracker.forget(topic_ids)
+        for topic_id in topic_ids:
+            self._alerted.pop(topic_id, None)
 
     def apply_topics(self, changes: Mapping[str, Topic | None]) -> None:
         """``None``: removed."""
         self._topics.update(changes)
 
-    def decide(self, matches: Sequence[Match], now: float) -> Decisions:
-        """A match that was decided on before changes nothing, unless its article is a newer revision."""
+    def decide(self, matches: Sequence[Match], now: float, before: Mapping[str, Joined] = _NONE) -> Decisions:
+        """A match that was decided on before changes nothing, unless its article is a newer revision.
+
+        ``before``: what was recorded of these matches, by id; their stories may be forgotten by now.
+        """
         stories: dict[str, Story] = {}
         joined: list[Joined] = []
-        alerts = list(self._heard_of_since(now))
+        alerts: list[Alert] = []
+        for each in before.values():
+            self._tracker.know(each.match)
         for match in matches:
             placed = self._tracker.add(match, now)
             if placed is None:
+                if (known := before.get(match.id)) and _read_live_since(known.match, match):
+                    alerts += self._alert(match, known.story_id, now)
                 continue
             story, how = placed
             stories[story.id] = story
             joined.append(how)
             if not how.again and not match.article.backfill:
                 alerts += self._alert(match, story.id, now)
-        self._forget()
         return Decisions(
             at=now,
             stories=tuple(stories.values()),
@@ -108,15 +134,14 @@ class Alerter:
 
     def _alert(self, match: Match, story_id: str, now: float) -> tuple[Alert, ...]:
         """The story's first alert, or nothing."""
-        if story_id in self._alerted:
+        told = self._alerted.setdefault(match.topic_id, set())
+        topic = self._topics.get(match.topic_id)
+        if story_id in told or topic is None or not topic.enabled:
             return ()
-        if match.topic_id not in self._topics:
-            self._early.setdefault(story_id, (match, now))
-            return ()
-        topic = self._topics[match.topic_id]
-        if topic is None or not topic.enabled:
-            return ()
-        self._alerted.add(story_id)
+        told.add(story_id)
+        warm = self._tracker.warm(match.topic_id)
+        if len(told) > 2 * len(warm) + 100:
+            told &= warm
         alert = Alert(
             id=alert_id(topic.id, story_id, "first", 1),
             topic_id=topic.id,
@@ -128,25 +153,17 @@ class Alerter:
         )
         return (alert,)
 
-    def _heard_of_since(self, now: float) -> Iterator[Alert]:
-        """The matcher may hear of a new topic first; its match waits a while, for nobody brings it a second time."""
-        for story_id, (match, since) in list(self._early.items()):
-            if match.topic_id in self._topics:
-                del self._early[story_id]
-                yield from self._alert(match, story_id, now)
-            elif since < now - EARLY:
-                del self._early[story_id]
-
-    def _forget(self) -> None:
-        if len(self._alerted) > self._most_alerted:
-            self._alerted &= self._tracker.warm()
-            self._most_alerted = 2 * len(self._alerted) + 1_000
-
     def _deliveries(self, alert: Alert) -> Iterator[Due]:
         for channel in alert.channels:
             yield Due(
                 id=delivery_id(alert.id, channel), alert_id=alert.id, channel=channel, due=alert.at + self._settle
             )
+
+
+def _read_live_since(known: Match, match: Match) -> bool:
+    """``known`` came from a replay, which overtook the live reading of the same revision."""
+    old, new = known.article, match.article
+    return old.backfill and not new.backfill and old.revision == new.revision
 
 
 # -- what was already published

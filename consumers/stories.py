@@ -9,7 +9,7 @@ belongs to none. The constants were measured with benchmarks/grouping.py.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -49,14 +49,15 @@ class StoryRule:
     members: int = 12  # of a story that are compared with, the newest; about 5 kB each
     per_topic: int = 1_000  # members of a topic; the stories that were quiet longest go first
     reports: int = 200  # listed in a story
-    known: int = 250_000  # ids of matches, so that an article edited after its story is forgotten is not news
+    known: int = 1_000  # newest ids of a topic's matches: one that comes again after its story is forgotten is no news
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
     """A match and the story it belongs to, since ``at``.
 
-    ``founded``: it began the story. ``again``: a newer revision of a match that the story already had.
+    ``founded``: it began the story. ``again``: a newer revision of a match that the story already had. Neither: a
+    report more, or the live reading of an article that a replay had brought before.
     """
 
     match: Match
@@ -89,17 +90,14 @@ class StoryTracker:
     def __init__(self, rule: StoryRule | None = None) -> None:
         self._rule = rule or StoryRule()
         self._topics: dict[str, _TopicStories] = {}
-        self._known: dict[int, None] = {}
         self._next_sweep = -math.inf
 
-    def restore(self, stories: Iterable[Story], joined: Iterable[Joined], known: Iterable[str] = ()) -> None:
-        """What was recorded: stories, their newest matches, and the ids of matches, oldest first."""
-        for match_id in known:
-            self._remember(match_id)
+    def restore(self, stories: Iterable[Story], joined: Iterable[Joined]) -> None:
+        """What was recorded of topics that nothing is remembered of: stories, and their newest matches."""
         kept = {story.id: story for story in stories}
         members: dict[str, list[Member]] = {}
         for each in joined:
-            self._remember(each.match.id)
+            self.know(each.match)
             if each.story_id in kept:
                 members.setdefault(each.story_id, []).append(member_of(each.match, each.at))
         for of_story in members.values():
@@ -107,20 +105,30 @@ class StoryTracker:
         for name in sorted(members, key=lambda name: members[name][-1].order):
             self._topic(kept[name].topic_id).restore(kept[name], members[name])
 
+    def know(self, match: Match) -> None:
+        """It was recorded. Where its story is forgotten it changes nothing any more."""
+        self._topic(match.topic_id).remember(match.id)
+
+    def forget(self, topic_ids: Iterable[str]) -> None:
+        """Everything of these topics."""
+        for topic_id in topic_ids:
+            self._topics.pop(topic_id, None)
+
     def add(self, match: Match, now: float) -> tuple[Story, Joined] | None:
         """The story as it now stands and how the match belongs to it; ``None`` where the match changes nothing."""
         self._sweep(now)
         topic = self._topic(match.topic_id)
         if match.id in topic.matches:
             return topic.revise(match)
-        if _short(match.id) in self._known:
+        if _short(match.id) in topic.known:
             return None
-        self._remember(match.id)
+        topic.remember(match.id)
         return topic.place(match, now)
 
-    def warm(self) -> frozenset[str]:
-        """Ids of the stories that may still be joined."""
-        return frozenset(name for topic in self._topics.values() for name in topic.stories())
+    def warm(self, topic_id: str) -> Set[str]:
+        """Ids of the topic's stories that may still be joined."""
+        topic = self._topics.get(topic_id)
+        return topic.stories() if topic else frozenset()
 
     def __len__(self) -> int:
         """Matches that are compared with."""
@@ -129,36 +137,37 @@ class StoryTracker:
     def _topic(self, topic_id: str) -> "_TopicStories":
         return self._topics.setdefault(topic_id, _TopicStories(self._rule))
 
-    def _remember(self, match_id: str) -> None:
-        self._known[_short(match_id)] = None
-        if len(self._known) > self._rule.known:
-            del self._known[next(iter(self._known))]
-
     def _sweep(self, now: float) -> None:
         if now < self._next_sweep:
             return
         self._next_sweep = now + self._rule.window / 100
         for topic_id, topic in list(self._topics.items()):
             topic.forget(now)
-            if not topic.matches:
-                del self._topics[topic_id]
+            if not topic.matches:  # its vectors take memory: only what is known of it stays
+                self._topics[topic_id] = _TopicStories(self._rule, topic.known)
 
 
 class _TopicStories:
     """The stories of one topic that are still warm, the one that was quiet longest first."""
 
-    def __init__(self, rule: StoryRule) -> None:
+    def __init__(self, rule: StoryRule, known: Iterable[int] = ()) -> None:
         self._rule = rule
         self._warm: dict[str, _Warm] = {}
         self._rows = Rows[_Warm]()
         self._containing: Counter[str] = Counter()  # articles by word
         self._squares: dict[int, float] = {}
         self.matches: dict[str, _Warm] = {}
+        self.known: dict[int, None] = dict.fromkeys(known)
 
-    def stories(self) -> Iterable[str]:
+    def stories(self) -> Set[str]:
         return self._warm.keys()
 
     # -- changing
+
+    def remember(self, match_id: str) -> None:
+        self.known[_short(match_id)] = None
+        if len(self.known) > self._rule.known:
+            del self.known[next(iter(self.known))]
 
     def place(self, match: Match, now: float) -> tuple[Story, Joined]:
         self.forget(now)
@@ -187,6 +196,9 @@ class _TopicStories:
     def revise(self, match: Match) -> tuple[Story, Joined] | None:
         warm = self.matches[match.id]
         old = next(member for member in warm.members if member.match_id == match.id)
+        if match.article.revision == old.revision and old.backfill and not match.article.backfill:
+            old.backfill = False
+            return warm.story, Joined(match=match, story_id=warm.story.id, at=old.joined)
         if match.article.revision <= old.revision:
             return None
         new = member_of(match, old.joined)

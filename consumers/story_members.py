@@ -28,6 +28,7 @@ class Member:
     match_id: str
     revision: int
     joined: float
+    backfill: bool  # it is not known yet that the article was also read live
     report: Report
     vector: NDArray[np.float32]
     title: frozenset[str]
@@ -92,6 +93,7 @@ def member_of(match: Match, joined: float) -> Member:
         match_id=match.id,
         revision=article.revision,
         joined=joined,
+        backfill=article.backfill,
         report=report,
         vector=np.frombuffer(match.vector, dtype="<f2").astype(np.float32),
         title=_stems(article.title),

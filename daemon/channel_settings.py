@@ -65,6 +65,22 @@ def one_of(**given: bool) -> None:
         raise ValueError(f"set {names}" if not any(given.values()) else f"set only one of {names}")
 
 
+def one_at_most(**given: bool) -> None:
+    """No more than one of these was named. Raises ``ValueError`` with a sentence."""
+    if sum(given.values()) > 1:
+        raise ValueError(f"set only one of {' or '.join(given)}")
+
+
+def readable(path: Path | None, key: str) -> None:
+    """Raises ``ConfigError`` where a file is named under ``key`` that cannot be read."""
+    if path is None:
+        return
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ConfigError(f"the file {path} cannot be read ({error.strerror}): check it", key=key) from error
+
+
 class ConsoleChannel(Section):
     type: Literal["console"] = "console"
 

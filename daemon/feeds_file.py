@@ -12,7 +12,7 @@ from daemon.channel_settings import FilePath, Section
 from daemon.config_errors import refused, validated
 from daemon.entry_file import EntryFile
 from daemon.feeds import Feed
-from daemon.settings import Duration
+from daemon.setting_types import Duration
 from daemon.toml_file import Document, read_toml
 
 FEED_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")

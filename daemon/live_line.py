@@ -7,7 +7,6 @@ line away, writes the text and puts the line back.
 import asyncio
 import contextlib
 import os
-import re
 import shutil
 import threading
 from collections import deque
@@ -16,9 +15,9 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from daemon.clock import Clock
+from daemon.logs import neutralise
 
 _CLEAR = "\r\x1b[2K"
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def _columns() -> int:
@@ -83,8 +82,7 @@ def fit(text: str, cells: int) -> str:
     """``text`` on one line of at most ``cells`` terminal cells, cut between its parts (" · ") where possible."""
     from rich.cells import cell_len, set_cell_size
 
-    text = _UNSAFE.sub(" ", text)
-    parts = text.split(" · ")
+    parts = neutralise(text).split(" · ")
     while len(parts) > 1 and cell_len(" · ".join(parts)) > cells:
         parts.pop()
     line = " · ".join(parts)

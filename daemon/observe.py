@@ -39,7 +39,7 @@ class Observer:
         status: Callable[[], Status],
         lag: Callable[[], Mapping[tuple[str, str], int]],
         errors: Callable[[], Mapping[str, str]],
-        states: FeedStates,
+        states: FeedStates | None,
         channels: Iterable[str],
     ) -> None:
         """Where the gauges look when they are scraped."""

@@ -102,6 +102,10 @@ class TopicPublisher:
             self._versions.remember(publication.versions)
         return publication
 
+    def forget(self) -> None:
+        """Somebody else may have published since: the stream is read anew before the next publication."""
+        self._stream = None
+
     def _read(self) -> dict[str, Topic]:
         table = self._log.table(TOPICS)
         try:

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -38,9 +38,9 @@ class ConfigFiles:
     """Threads may share it; looks take turns.
 
     ``publish`` puts topics in force, ``set_feeds`` and ``set_channels`` take all that are listed now, ``report`` hears
-    of every look. What a callback finds wrong it raises as ``ConfigError``: then the edit is not in force. The last
-    good text of topics.toml and feeds.toml is kept in the folder ``kept``, so that a daemon that starts beside a broken
-    edit goes on with what was in force.
+    of every look, ``names`` are the files that matter to this process. What a callback finds wrong it raises as
+    ``ConfigError``: then the edit is not in force. The last good text of topics.toml and feeds.toml is kept in the
+    folder ``kept``, so that a daemon that starts beside a broken edit goes on with what was in force.
     """
 
     def __init__(
@@ -53,8 +53,10 @@ class ConfigFiles:
         set_feeds: Callable[[Sequence[Feed]], None],
         set_channels: Callable[[Mapping[str, ChannelSettings]], None],
         report: Callable[[Reloaded], None],
+        names: Collection[str] = FILES,
     ) -> None:
         self._folder = folder
+        self._names = names
         self._settings = settings
         self._kept = kept
         self._publish = publish
@@ -74,6 +76,8 @@ class ConfigFiles:
         """Topics and feeds for the first time; the settings are in force already. Raises ``Unavailable``."""
         with self._turn:
             for name in (TOPICS, FEEDS):
+                if name not in self._names:
+                    continue
                 self._reload(name)
                 if name in self._errors:
                     self._go_on_with_the_kept(name)
@@ -82,7 +86,7 @@ class ConfigFiles:
         """Raises ``Unavailable``: the edit is good and not in force yet; call again."""
         with self._turn:
             self._reload(name)
-            if name == SETTINGS and SETTINGS not in self._errors:
+            if name == SETTINGS and SETTINGS not in self._errors and TOPICS in self._names:
                 self._reload(TOPICS)  # its channels may exist now, or no longer
 
     def _reload(self, name: str) -> None:

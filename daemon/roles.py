@@ -1,24 +1,26 @@
 """The two roles that compute: plain threads that run a pump.
 
-    articles, articles.backfill ──▶ matching ──▶ matches (the log), then the archive
-    matches                     ──▶ alerting ──▶ stories, alerts and deliveries, in one transaction
+    articles, articles.backfill ──▶ matching ──▶ matches, matches.backfill (the log), then the archive
+    matches, matches.backfill   ──▶ alerting ──▶ stories, alerts and deliveries, in one transaction
 
+Backfill keeps to its own lane all the way, so nothing that was published before delays what is published now.
 Both follow the compacted stream of topics between two batches, so an edit is in force within a fraction of a second.
 """
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
 
 from consumers.alerting import Alerter, AlreadyPublished, BackfillSummary, Decisions
 from consumers.embedding import Embedder
 from consumers.errors import ModelUnusable
 from consumers.matcher import Judged, Matcher
-from consumers.model import ARTICLES, BACKFILL, MATCHES, TOPICS, Article, Match, Topic
+from consumers.model import ARTICLES, BACKFILL, MATCHES, MATCHES_BACKFILL, TOPICS, Article, Match
 from consumers.stories import StoryRule
 from daemon.clock import Clock
-from daemon.errors import Unavailable, Unusable
-from daemon.log import Log, Quarantine
+from daemon.errors import Fenced, Unavailable, Unusable
+from daemon.log import Log, Placed, Quarantine
 from daemon.pump import Pump
 from daemon.store.archive import Archive
 from daemon.store.stories import Stories
@@ -27,6 +29,8 @@ from daemon.suspects import Suspects
 
 Trouble = Callable[[str], None]
 
+_TRIES = 5  # to record a decision while others write the same topics
+
 
 class Matching:
     """Articles into matches. The model is loaded when it runs, so that polls begin before."""
@@ -34,6 +38,7 @@ class Matching:
     def __init__(
         self,
         *,
+        worker: str,
         log: Log,
         archive: Archive,
         versions: TopicVersions,
@@ -45,7 +50,11 @@ class Matching:
         judged: Callable[[Sequence[Judged], float], None],
         rejected: Callable[[str, str], None],
     ) -> None:
-        """``judged`` hears of every batch that was handed over, with the seconds it took to compare it."""
+        """``worker`` reports which topics it has applied.
+
+        ``judged`` hears of every batch that was handed over, with the seconds it took to compare it.
+        """
+        self._worker = worker
         self._log = log
         self._archive = archive
         self._versions = versions
@@ -57,6 +66,17 @@ class Matching:
         self._judged = judged
         self._rejected = rejected
         self._suspects = Suspects()
+        self._place = ""
+        self._silent = threading.Event()  # what was applied is still to be reported, all of it
+
+    @property
+    def topics_place(self) -> str:
+        """How far it has read the stream of topics, for people; empty where the log does not tell. From any thread."""
+        return self._place
+
+    def say_again(self) -> None:
+        """Report everything that was applied once more, soon. From any thread."""
+        self._silent.set()
 
     def run(self, stop: threading.Event) -> None:
         """Raises ``Unusable`` where the model cannot be loaded."""
@@ -65,16 +85,18 @@ class Matching:
         except ModelUnusable as error:
             raise Unusable(str(error)) from error
         with closing(self._log.table(TOPICS)) as table:
-            fresh = True
+            self.say_again()
 
             def follow() -> None:
-                nonlocal fresh
                 changes = table.changes(0.0)
                 if changes:
                     matcher.apply(changes)
-                if changes or fresh:
-                    self._applied(changes, whole=fresh)
-                    fresh = False
+                if isinstance(table, Placed):
+                    self._place = table.place
+                if self._silent.is_set():
+                    self._report(matcher.topics_in_force, whole=True)
+                elif changes:
+                    self._report({topic_id: topic.version if topic else None for topic_id, topic in changes.items()})
                 self._beat()
 
             Pump(
@@ -82,7 +104,7 @@ class Matching:
                 streams=[ARTICLES, BACKFILL],
                 group="matcher",
                 handle=lambda articles: self._compare(matcher, articles),
-                sinks=[self._hand_over, self._archive.put],
+                sinks=[self._hand_over, self._keep],
                 quarantine=self._quarantine,
                 clock=self._clock,
                 suspects=self._suspects,
@@ -98,19 +120,36 @@ class Matching:
         return judged
 
     def _hand_over(self, judged: Sequence[Judged]) -> None:
-        matches = [match for each in judged for match in each.matches]
-        if matches:
-            self._log.append(MATCHES, matches)
+        for stream, backfill in ((MATCHES, False), (MATCHES_BACKFILL, True)):
+            lane = [match for each in judged for match in each.matches if match.article.backfill is backfill]
+            if lane:
+                self._log.append(stream, lane)
 
-    def _applied(self, changes: Mapping[str, Topic | None], *, whole: bool) -> None:
-        """A report for people: the topics are in force without it, so it is not worth a retry."""
-        versions = {topic_id: topic.version if topic else None for topic_id, topic in changes.items()}
+    def _keep(self, judged: Sequence[Judged]) -> None:
+        """A replay brings copies that are marked as backfill: what is archived says how the article was read."""
+        copies = [each.article.id for each in judged if each.article.backfill]
+        kept = {archived.article.id: archived.article for archived in self._archive.by_id(copies)} if copies else {}
+        self._archive.put([_as_read(each, kept.get(each.article.id)) for each in judged])
+
+    def _report(self, versions: Mapping[str, int | None], *, whole: bool = False) -> None:
+        """For people: the topics are in force without it, so nothing waits for it. It is made up for when it fails."""
+        self._silent.clear()
         try:
             if whole:
-                self._versions.forget_applied("matcher")
-            self._versions.applied("matcher", versions, self._clock.now())
+                self._versions.forget_applied(self._worker)
+            self._versions.applied(self._worker, versions, self._clock.now())
         except Unavailable as error:
+            self._silent.set()
             self._trouble(str(error))
+        else:
+            if whole:
+                self._trouble("")
+
+
+def _as_read(judged: Judged, kept: Article | None) -> Judged:
+    if kept is None or kept.backfill or kept.revision != judged.article.revision:
+        return judged
+    return replace(judged, article=replace(judged.article, backfill=False))
 
 
 class Alerting:
@@ -144,9 +183,8 @@ class Alerting:
         self._suspects = Suspects()
 
     def run(self, stop: threading.Event) -> None:
-        """What it remembers of stories is read from the store first; so a restart begins where the last one ended."""
         alerter = Alerter(settle=self._settle)
-        alerter.restore(self._stories.restore(self._clock.now() - StoryRule().window))
+        teller = Teller(alerter, self._stories, self._clock)
         summaries = BackfillSummary()
         queries: dict[str, str] = {}
         with closing(self._log.table(TOPICS)) as table:
@@ -160,25 +198,19 @@ class Alerting:
                     self._summary(summary, queries.get(summary.topic_id, summary.topic_id))
                 self._beat()
 
-            def decide(matches: Sequence[Match]) -> Sequence[Decisions]:
+            def tell(batches: Sequence[Sequence[Match]]) -> None:
                 follow()  # a topic is on its stream before its first match: whoever reads the match finds it
-                return [alerter.decide(matches, self._clock.now())]
-
-            def record(decisions: Sequence[Decisions]) -> None:
-                for each in decisions:
-                    self._stories.record(each)
-
-            def observe(decisions: Sequence[Decisions]) -> None:
-                for each in decisions:
-                    summaries.add(each, self._clock.now())
-                    self._decided(each)
+                for matches in batches:
+                    decisions = teller.tell(matches)
+                    summaries.add(decisions, self._clock.now())
+                    self._decided(decisions)
 
             Pump(
                 log=self._log,
-                streams=[MATCHES],
+                streams=[MATCHES, MATCHES_BACKFILL],
                 group="alerter",
-                handle=decide,
-                sinks=[record, observe],
+                handle=lambda matches: [matches],  # what is decided depends on what is recorded, so both come together
+                sinks=[tell],
                 quarantine=self._quarantine,
                 clock=self._clock,
                 suspects=self._suspects,
@@ -186,3 +218,52 @@ class Alerting:
                 on_reject=self._rejected,
                 on_trouble=self._trouble,
             ).run(stop)
+
+
+class Teller:
+    """Decides with the stories as they are kept, whoever wrote them last, and records what it decided. One thread.
+
+    What an alerter remembers of a topic is good as long as the topic's turn is the one that this alerter wrote last.
+    Otherwise others have written since, or this one has not recorded what it decided: then the topic is restored first.
+    """
+
+    def __init__(self, alerter: Alerter, stories: Stories, clock: Clock, *, window: float = StoryRule().window) -> None:
+        self._alerter = alerter
+        self._stories = stories
+        self._clock = clock
+        self._window = window
+        self._turns: dict[str, int] = {}  # of the topics that are remembered as they are kept
+        self._touched: dict[str, float] = {}  # when; the one that was left alone longest first
+
+    def tell(self, matches: Sequence[Match]) -> Decisions:
+        """What was recorded. Raises ``Unavailable``, or ``Fenced`` where others are always first; then nothing was."""
+        for _ in range(_TRIES - 1):
+            with suppress(Fenced):
+                return self._decide_and_record(matches)
+        return self._decide_and_record(matches)
+
+    def _decide_and_record(self, matches: Sequence[Match]) -> Decisions:
+        now = self._clock.now()
+        topics = frozenset(match.topic_id for match in matches)
+        self._forget_cold(now)
+        turns = self._stories.turns(topics)
+        late = [topic_id for topic_id in topics if self._turns.get(topic_id) != turns[topic_id]]
+        if late:
+            self._alerter.restore(self._stories.restore(now - self._window, late))
+        before = self._stories.recorded({match.id for match in matches})
+        for topic_id in topics:
+            self._turns.pop(topic_id, None)  # until it is recorded, what is remembered is not what is kept
+            self._touched.pop(topic_id, None)
+            self._touched[topic_id] = now
+        decisions = self._alerter.decide(matches, now, before)
+        self._turns |= {**turns, **self._stories.record(decisions, turns)}
+        return decisions
+
+    def _forget_cold(self, now: float) -> None:
+        while self._touched:
+            topic_id, touched = next(iter(self._touched.items()))
+            if touched >= now - self._window:
+                return
+            self._alerter.forget([topic_id])
+            self._turns.pop(topic_id, None)
+            del self._touched[topic_id]

@@ -2,8 +2,9 @@
 
 ::
 
-    due ──▶ claim ──▶ (in doubt? ask, or mark) ──▶ send ──▶ record what came back
+    due ──▶ hold the channel ──▶ claim ──▶ (in doubt? ask, or mark) ──▶ send ──▶ record what came back
 
+Of several senders, whoever holds a channel's lease sends on it; whoever gets it takes over what was on the wire there.
 One worker a channel at most, so a channel that hangs delays no other, and a channel's order is kept. What a channel
 answers decides about the delivery *and* the channel: ``Retry`` holds the channel for a while, ``Refused`` disables it
 and its deliveries wait, ``Reject`` gives up this one delivery. The operator is told of both on another channel.
@@ -11,7 +12,7 @@ and its deliveries wait, ``Reject`` gives up this one delivery. The operator is 
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,10 +23,13 @@ import structlog
 from consumers.errors import Refused, Reject, Retry
 from consumers.model import Message, Notice, Receipt
 from consumers.notify import Finder, Notifier, Unanswered
-from daemon.backoff import attempts_within, backoff
+from daemon.backoff import attempts_within, backoff, waits
+from daemon.channel_leases import ChannelLeases
 from daemon.clock import Clock
 from daemon.errors import Unavailable
 from daemon.notices import given_up, not_delivered_to, refused, unreachable
+from daemon.refusals import Refusals
+from daemon.store.leases import Leases
 from daemon.store.outbox import Delivery, Disabled, Outbox, Tell
 from daemon.suspects import Suspects
 
@@ -35,10 +39,10 @@ T = TypeVar("T")
 Kind = Literal["console", "slack", "email", "webhook"]
 Outcome = Literal["sent", "retried", "dead", "in_doubt"]
 
-_HEAD_START = 5  # attempts in which the first in the queue keeps its place: half a minute
 _FAILURES_SHOWN = 2  # in a row; one alone is no news
 _FAILURES_TOLD = 9  # in a row: some eight minutes
 _STORE_PAUSE = 1.0  # seconds between attempts to reach the store
+_LOOK = 1.0  # seconds between two looks at what other senders do
 
 log = structlog.get_logger("wirewatch.send")
 
@@ -64,6 +68,7 @@ class Sender:
         self,
         *,
         outbox: Outbox,
+        leases: Leases,
         channels: Iterable[Channel],
         clock: Clock,
         operator: str = "console",
@@ -71,6 +76,7 @@ class Sender:
         count: Callable[[Kind, Outcome], object] = _ignore,
         accepted: Callable[[float], object] = _ignore,
         report: Callable[[str, bool, str], object] = _ignore,
+        lease: float = 10.0,
         poll: float = 0.25,
         give_up: float = 3 * 86400.0,
         drain: float = 8.0,
@@ -78,11 +84,13 @@ class Sender:
         """``operator``: the channel that is told about the others.
 
         ``count`` gets a channel's kind and what became of an attempt, ``accepted`` the seconds from an alert's
-        decision to its acceptance, ``report`` a channel's name, whether it works and why not. ``poll`` is the seconds
-        between two looks into the outbox, ``give_up`` how many seconds one delivery is retried, ``drain`` how many
-        seconds what is on the wire has left after a stop.
+        decision to its acceptance, ``report`` a channel's name, whether it works and why not. ``lease`` is the seconds
+        that ``leases`` last, ``poll`` those between two looks into the outbox, ``give_up`` how many seconds one
+        delivery is retried, ``drain`` how many seconds what is on the wire has left after a stop.
         """
         self._outbox = outbox
+        self._leases = ChannelLeases(leases, clock=clock, ttl=lease)
+        self._renew = lease / 3
         self._channels = {channel.name: channel for channel in channels}
         self._clock = clock
         self._operator = operator
@@ -91,25 +99,24 @@ class Sender:
         self._poll, self._drain_time = poll, drain
         self._most_attempts = attempts_within(give_up)
         self._workers: dict[str, asyncio.Task[None]] = {}
-        self._disabled: dict[str, Disabled] = {}
-        self._another_chance: set[str] = set()
+        self._refusals = Refusals()
         self._free_at: dict[str, float] = {}  # monotonic; when a channel may send again
         self._failures: dict[str, tuple[int, float]] = {}  # in a row, and since when
         self._suspects = Suspects()  # deliveries
-        self._stopping = False
+        self._unsure: set[str] = set()  # channels where something may be on the wire that no worker of ours sends
+        self._unfinished: Mapping[str, bool] = {}
+        self._look_at = 0.0  # monotonic
+        self._stop, self._failed = asyncio.Event(), False  # either ends the workers
 
     def set_channels(self, channels: Iterable[Channel]) -> None:
         """Put new settings in force. A disabled channel whose settings changed gets another chance."""
         self._channels = {channel.name: channel for channel in channels}
-        for name, disabled in list(self._disabled.items()):
-            channel = self._channels.get(name)
-            if channel and channel.settings_hash != disabled.settings_hash:
-                self._another_chance.add(name)
+        self._refusals.set_settings({name: channel.settings_hash for name, channel in self._channels.items()})
 
     def enable(self, name: str) -> None:
         """Somebody has seen the channel work. From any thread; raises ``Unavailable``."""
         self._outbox.enable(name, self._clock.now())
-        self._disabled.pop(name, None)
+        self._refusals.works(name)
         self._free_at.pop(name, None)
         self._failures.pop(name, None)
         self._report(name, True, "")
@@ -119,53 +126,91 @@ class Sender:
 
         After a start every disabled channel gets one more chance: whoever restarts may have just mended it.
         """
-        self._stopping = False
-        await self._recover()
+        self._stop, self._failed = stop, False
+        await self._begin()
         try:
             while not stop.is_set():
-                await self._start_workers()
+                await self._round()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), self._poll)
         finally:
-            self._stopping = True
+            self._failed = not stop.is_set()
             await self._finish()
 
     # -- workers
 
-    async def _recover(self) -> None:
-        in_doubt = await self._surely(self._outbox.recover, self._clock.now())
-        if in_doubt:
-            log.warning("messages were on the wire when Wirewatch stopped", in_doubt=in_doubt)
-        self._disabled = dict(await self._surely(self._outbox.disabled))
-        self._another_chance = set(self._disabled)
+    async def _begin(self) -> None:
+        self._look_at = self._clock.monotonic()
+        self._refusals.begin(await self._surely(self._outbox.disabled))
         for name in self._channels:
-            disabled = self._disabled.get(name)
-            self._report(name, disabled is None, disabled.reason if disabled else "")
+            self._report_refusal(name)
 
-    async def _start_workers(self) -> None:
+    async def _round(self) -> None:
         for name in [name for name, worker in self._workers.items() if worker.done()]:
             self._workers.pop(name).result()  # a bug crashes the role, loudly
         try:
             due = await asyncio.to_thread(self._outbox.due_channels, self._clock.now())
+            await self._keep_leases(due)
         except Unavailable as error:
             log.warning("the outbox cannot be read; trying again", reason=str(error))
             return
-        for name in due:
-            if name not in self._workers and self._open(name):
+        for name in due - self._workers.keys() - self._unsure:
+            if self._open(name):
                 self._workers[name] = asyncio.create_task(self._work(name), name=f"send-{name}")
 
+    async def _keep_leases(self, due: Collection[str]) -> None:
+        if self._clock.monotonic() >= self._look_at:
+            self._unfinished = await asyncio.to_thread(self._outbox.unfinished)
+            self._heed(await asyncio.to_thread(self._outbox.disabled))
+            self._look_at = self._clock.monotonic() + _LOOK
+        on_wire = [name for name, on_wire in self._unfinished.items() if on_wire]
+        self._unsure |= await self._leases.keep(
+            [*filter(self._serves, due), *on_wire],
+            waiting=[*filter(self._serves, self._unfinished)],
+            working=self._workers,
+        )
+        for name in self._unsure - self._workers.keys():
+            if self._leases.held(name):
+                await self._take_over(name)
+
+    async def _take_over(self, name: str) -> None:
+        """Nobody else sends on the channel now, and no worker of ours does."""
+        now = self._clock.now()
+        in_doubt = await asyncio.to_thread(self._outbox.recover, now, name)
+        if in_doubt:
+            log.warning("messages were on the wire when Wirewatch stopped", channel=name, in_doubt=in_doubt)
+        self._heed(await asyncio.to_thread(self._outbox.disabled))
+        gap = self._channels[name].notifier.gap if name in self._channels else 0.0
+        if gap and (last := await asyncio.to_thread(self._outbox.last_sent, name)) is not None:
+            self._hold(name, min(gap, last + gap - now))
+        self._unsure.discard(name)
+
+    def _heed(self, found: Mapping[str, Disabled]) -> None:
+        """What other senders have learned of channels that none of our workers is trying."""
+        for name in self._channels.keys() - self._workers.keys():
+            if self._refusals.heed(name, found.get(name), self._channels[name].settings_hash):
+                self._report_refusal(name)
+
+    def _report_refusal(self, name: str) -> None:
+        disabled = self._refusals.get(name)
+        self._report(name, disabled is None, disabled.reason if disabled else "")
+
+    def _serves(self, name: str) -> bool:
+        """Configured, and not disabled unless it has another chance."""
+        return name in self._channels and self._refusals.may_try(name)
+
     def _open(self, name: str) -> bool:
-        """May send now: configured, not held, and not disabled unless it has another chance."""
-        if name not in self._channels or self._clock.monotonic() < self._free_at.get(name, 0.0):
-            return False
-        return name not in self._disabled or name in self._another_chance
+        """May send now: served, ours, and not held back."""
+        free = self._clock.monotonic() >= self._free_at.get(name, 0.0)
+        return free and self._serves(name) and self._leases.held(name)
 
     async def _work(self, name: str) -> None:
-        while self._open(name) and not self._stopping:
+        while self._open(name) and not (self._failed or self._stop.is_set()):
             try:
                 delivery = await asyncio.to_thread(self._outbox.claim, self._clock.now(), name)
             except Unavailable as error:
                 log.warning("the outbox cannot be written; trying again", reason=str(error))
+                self._unsure.add(name)  # it may be claimed all the same, when the answer was lost
                 self._free_at[name] = self._clock.monotonic() + _STORE_PAUSE
                 return
             if delivery is None:
@@ -175,19 +220,29 @@ class Sender:
             self._suspects.done([delivery.id])
 
     async def _finish(self) -> None:
-        workers = list(self._workers.values())
+        workers = self._workers
         self._workers = {}
-        if not workers:
-            return
-        _, late = await asyncio.wait(workers, timeout=self._drain_time)
+        late = await self._drain(workers)
         for worker in late:
             worker.cancel()
-        ended = await asyncio.gather(*workers, return_exceptions=True)
+        ended = await asyncio.gather(*workers.values(), return_exceptions=True)
         if late:
             log.warning("stopped while messages were on the wire; they are in doubt", messages=len(late))
+        with suppress(Unavailable):
+            await self._leases.give_back_all()
         for error in ended:
             if isinstance(error, Exception):
                 raise error
+
+    async def _drain(self, workers: Mapping[str, asyncio.Task[None]]) -> Collection[asyncio.Task[None]]:
+        """Those that have not ended within the drain time."""
+        late, clock = set(workers.values()), asyncio.get_running_loop()
+        end = clock.time() + self._drain_time
+        while late and (left := end - clock.time()) > 0:
+            _, late = await asyncio.wait(late, timeout=min(left, self._renew))
+            with suppress(Unavailable):
+                await self._leases.keep((), waiting=(), working=workers)
+        return late
 
     # -- one delivery
 
@@ -203,11 +258,14 @@ class Sender:
                 receipt, in_doubt = await self._ask(channel, delivery)
             if receipt is None:
                 marked = in_doubt and channel.notifier.repeats == "marked"
+                self._check_lease(channel.name)
                 receipt = await channel.notifier.send(_maybe_repeated(message) if marked else message)
+        except _TakenOver as error:
+            await self._surely(self._outbox.retry, delivery, self._clock.now(), error.reason, in_doubt=in_doubt)
         except _AskLater as later:
             wait = later.after if later.after is not None else self._backoff(delivery.attempts)
             at = self._clock.now() + wait
-            await self._surely(self._outbox.retry, delivery.id, at, later.reason, in_doubt=True)
+            await self._surely(self._outbox.retry, delivery, at, later.reason, in_doubt=True)
         except Refused as error:
             await self._refused(channel, delivery, error.reason)
         except Reject as error:
@@ -217,6 +275,10 @@ class Sender:
         else:
             await self._sent(channel, delivery, message, receipt)
         self._hold(channel.name, channel.notifier.gap)
+
+    def _check_lease(self, name: str) -> None:
+        if not self._leases.held(name):
+            raise _TakenOver("this sender was away for too long; whoever has the channel now sends it")
 
     async def _ask(self, channel: Channel, delivery: Delivery) -> tuple[Receipt | None, bool]:
         """What the channel has of a message in doubt, and whether it still is in doubt. Raises ``_AskLater``."""
@@ -230,7 +292,7 @@ class Sender:
             log.warning("a channel cannot be asked what arrived", channel=channel.name, reason=error.reason)
             return None, True
         if receipt is None:
-            await self._surely(self._outbox.absent, delivery.id, self._clock.now())
+            await self._surely(self._outbox.absent, delivery, self._clock.now())
         return receipt, False
 
     async def _sent(self, channel: Channel, delivery: Delivery, message: Message | Notice, receipt: Receipt) -> None:
@@ -241,8 +303,7 @@ class Sender:
             self._accepted(max(0.0, now - message.at))
         if self._failures.pop(name, (0, now))[0] >= _FAILURES_SHOWN:
             await self._surely(self._outbox.hasten, name, now)
-        if self._disabled.pop(name, None):
-            self._another_chance.discard(name)
+        if self._refusals.works(name):
             await self._surely(self._outbox.enable, name, now)
             log.info("a channel works again", channel=name)
         self._report(name, True, "")
@@ -257,8 +318,8 @@ class Sender:
             return
         failures, since = self._failures.get(name, (0, now))
         self._failures[name] = (failures + 1, since)
-        hold, wait = self._waits(failures + 1, delivery.attempts, error.after)
-        await self._surely(self._outbox.retry, delivery.id, now + wait, error.reason, in_doubt=in_doubt)
+        hold, wait = waits(failures + 1, delivery.attempts, self._rng.random(), after=error.after)
+        await self._surely(self._outbox.retry, delivery, now + wait, error.reason, in_doubt=in_doubt)
         self._hold(name, hold)
         self._count(channel.kind, "in_doubt" if in_doubt else "retried")
         if failures >= _FAILURES_SHOWN:
@@ -272,17 +333,16 @@ class Sender:
         now = self._clock.now()
         told = given_up(delivery, reason, now) if delivery.alert_id else None
         tell = self._tell(channel.name, told, avoid=False) if told else None
-        await self._surely(self._outbox.dead, delivery.id, reason, now, tell=tell)
+        await self._surely(self._outbox.dead, delivery, reason, now, tell=tell)
         self._count(channel.kind, "dead")
         log.error("a delivery is given up", channel=channel.name, delivery=delivery.id, reason=reason)
 
     async def _refused(self, channel: Channel, delivery: Delivery, reason: str) -> None:
         name, now = channel.name, self._clock.now()
-        before = self._disabled.get(name)
+        before = self._refusals.get(name)
         since = before.at if before and before.reason == reason else now  # the same refusal is told once
         disabled = Disabled(reason=reason, at=since, settings_hash=channel.settings_hash)
-        self._disabled[name] = disabled
-        self._another_chance.discard(name)
+        self._refusals.refused(name, disabled)
         tell = self._tell(name, refused(name, reason, since))
         await self._surely(self._outbox.refuse, delivery, disabled, now, tell=tell)
         self._count(channel.kind, "retried")
@@ -294,26 +354,12 @@ class Sender:
     def _tell(self, about: str, notice: Notice, *, avoid: bool = True) -> Tell | None:
         """Where the operator reads it: not on the channel that it is about, nor on a disabled one."""
         for name in (self._operator, "console", *self._channels):
-            if name in self._channels and name not in self._disabled and not (avoid and name == about):
+            if name in self._channels and name not in self._refusals and not (avoid and name == about):
                 return Tell(name, notice)
         return None
 
     def _hold(self, name: str, seconds: float) -> None:
         self._free_at[name] = max(self._free_at.get(name, 0.0), self._clock.monotonic() + seconds)
-
-    def _waits(self, failures: int, attempts: int, after: float | None) -> tuple[float, float]:
-        """Seconds for the channel and for the delivery that failed.
-
-        They are the same at first, so that a short outage keeps the order. A delivery that goes on failing steps back,
-        and lets the next one try: perhaps only this one fails.
-        """
-        jitter = self._rng.random()
-        if after is not None:
-            return (max(after, backoff(1, jitter)),) * 2
-        hold = backoff(failures, jitter)
-        if attempts <= _HEAD_START:
-            return hold, hold
-        return hold / 2, max(hold, backoff(attempts, jitter))
 
     def _backoff(self, attempts: int) -> float:
         return backoff(attempts, self._rng.random())
@@ -330,6 +376,10 @@ class Sender:
 
 class _AskLater(Retry):
     """The channel cannot be asked now. It says nothing about sending."""
+
+
+class _TakenOver(Retry):
+    """The channel's lease was lost before the first byte."""
 
 
 def _only(name: str) -> tuple[str]:

@@ -5,165 +5,33 @@ part of the daemon is handed the whole: each gets the plain values it needs.
 """
 
 import re
-from collections.abc import Mapping
-from ipaddress import ip_network
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from daemon import __version__
-from daemon.channel_settings import (
-    CHANNEL_TYPES,
-    ChannelSettings,
-    FilePath,
-    Filled,
-    Secret,
-    Section,
-    beside_the_file,
-)
+from daemon.channel_settings import CHANNEL_TYPES, ChannelSettings, Filled, Section, beside_the_file
 from daemon.config_errors import did_you_mean, refused, validated
-from daemon.log.broker import Broker, Compression, Sasl
+from daemon.kept_settings import LogSettings, StoreSettings
+from daemon.log.broker import StreamPlan
+from daemon.setting_types import Count, Duration, Network, Size, Wait
 from daemon.toml_file import read_text, read_toml
-from daemon.units import parse_duration, parse_size
 
-KAFKA_URL = re.compile(r"kafka://[^\s,/@:]+:\d{1,5}(,[^\s,/@:]+:\d{1,5})*/?")
+PUBLIC_URL = re.compile(r"https?://\S+")
+ROLES = ("fetch", "match", "alert", "web")
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
-def _seconds(value: object) -> float:
-    if not isinstance(value, str):
-        raise ValueError('write a duration with its unit, in quotes, as in "15m"')  # noqa: TRY004 - pydantic's contract
-    return parse_duration(value)
-
-
-def _bytes(value: object) -> int:
-    if not isinstance(value, str):
-        raise ValueError('write a size with its unit, in quotes, as in "10MB"')  # noqa: TRY004 - pydantic's contract
-    return parse_size(value)
-
-
-def _network(value: str) -> str:
-    ip_network(value)
+def _public_url(value: str) -> str:
+    if value and not PUBLIC_URL.fullmatch(value):
+        raise ValueError('write the address that people reach the page under, as in "https://wirewatch.example.org"')
     return value
-
-
-def _log_url(url: str) -> str:
-    if url != "sqlite:" and not KAFKA_URL.fullmatch(url):
-        raise ValueError('write "sqlite:", which keeps it in the data folder, or "kafka://broker-1:9092,broker-2:9092"')
-    return url
-
-
-def _store_url(url: str) -> str:
-    if url == "sqlite:":
-        return url
-    parts = urlsplit(url)
-    if parts.scheme != "postgresql" or not parts.hostname or not parts.path.strip("/"):
-        raise ValueError(
-            'write "sqlite:", which keeps it in the data folder, or "postgresql://user@host:5432/database"'
-        )
-    if parts.password:
-        raise ValueError("a password is never written here: name it with password_env or password_file")
-    return url
-
-
-Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
-Wait = Annotated[float, BeforeValidator(_seconds)]  # a duration that may be nothing
-Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
-Count = Annotated[int, Field(ge=1, strict=True)]
-Network = Annotated[str, AfterValidator(_network)]
-LogUrl = Annotated[str, AfterValidator(_log_url)]
-StoreUrl = Annotated[str, AfterValidator(_store_url)]
 
 
 class DataSettings(Section):
     dir: Annotated[Path, AfterValidator(beside_the_file), Field(validate_default=True)] = Path("data")
-
-
-class LogSettings(Section):
-    """All but ``url`` is for Kafka."""
-
-    url: LogUrl = "sqlite:"
-    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,80}$")] = "wirewatch."
-    create: bool = True
-    partitions: Count = 12
-    replication: Count = 3
-    min_insync: Count = 2
-    compression: Compression = "lz4"
-    max_record: Size = 900_000
-    tls: bool = False
-    ca_file: FilePath = None
-    cert_file: FilePath = None
-    key_file: FilePath = None
-    sasl: Sasl = ""
-    username: str = ""
-    password_env: str = ""
-    password_file: FilePath = None
-
-    @property
-    def external(self) -> bool:
-        """Several processes can share it."""
-        return self.url != "sqlite:"
-
-    @property
-    def password(self) -> Secret:
-        return Secret("password", self.password_env, self.password_file)
-
-    def broker(self, client: str = "wirewatch") -> Broker | None:
-        """The cluster, with its password read; None without one. Raises ``ConfigError`` for a secret that is away."""
-        if not self.external:
-            return None
-        return Broker(
-            servers=tuple(self.url.removeprefix("kafka://").rstrip("/").split(",")),
-            prefix=self.prefix,
-            client=client,
-            tls=self.tls,
-            ca_file=self.ca_file,
-            cert_file=self.cert_file,
-            key_file=self.key_file,
-            sasl=self.sasl,
-            username=self.username,
-            password=self.password.reveal() if self.sasl else "",
-            compression=self.compression,
-            max_record=self.max_record,
-        )
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if self.min_insync > self.replication:
-            raise ValueError("min_insync cannot be more than replication: no append would ever be acknowledged")
-        if self.sasl and not (self.username and self.password.given):
-            raise ValueError("sasl goes with username and password_env or password_file: set all three")
-        if self.username and not self.sasl:
-            raise ValueError('set sasl as well: "plain", "scram-sha-256" or "scram-sha-512"')
-        if self.sasl == "plain" and not self.tls:
-            raise ValueError('the password would travel in the clear: set tls = true, or sasl = "scram-sha-512"')
-        if bool(self.cert_file) != bool(self.key_file):
-            raise ValueError("cert_file goes with key_file: set both or neither")
-        return self
-
-
-class StoreSettings(Section):
-    """All but ``url`` is for PostgreSQL."""
-
-    url: StoreUrl = "sqlite:"
-    password_env: str = ""
-    password_file: FilePath = None
-    connections: Count = 20
-
-    @property
-    def external(self) -> bool:
-        """Several processes can share it."""
-        return self.url != "sqlite:"
-
-    def password(self) -> str:
-        """Empty where none is named: then libpq's own ways hold (PGPASSFILE, ~/.pgpass, a trusted socket).
-
-        Raises ``ConfigError`` for a secret that is away.
-        """
-        secret = Secret("password", self.password_env, self.password_file)
-        return secret.reveal() if self.external and secret.given else ""
 
 
 class WorkerSettings(Section):
@@ -213,6 +81,7 @@ class AlertSettings(Section):
 
 class WebSettings(Section):
     listen: str = "127.0.0.1:8470"
+    public_url: Annotated[str, AfterValidator(_public_url)] = ""
 
     @field_validator("listen")
     @classmethod
@@ -255,6 +124,24 @@ class Settings(Section):
     retention: RetentionSettings = RetentionSettings()
     workers: WorkerSettings = WorkerSettings()
     channel: Mapping[str, ChannelSettings]
+
+    @property
+    def shared(self) -> bool:
+        """Several processes can work on what is kept."""
+        return self.log.external and self.store.external
+
+    @property
+    def stream_plan(self) -> StreamPlan:
+        return StreamPlan(
+            partitions=self.log.partitions,
+            replication=self.log.replication,
+            min_insync=self.log.min_insync,
+            retention=self.retention.log,
+        )
+
+    def listen_for(self, roles: Collection[str]) -> str:
+        """The page has its address; a process without one serves its health at any free port beside it."""
+        return self.web.listen if "web" in roles else f"{self.web.listen.rpartition(':')[0]}:0"
 
 
 def fields_of(where: tuple[str | int, ...], document: Mapping[str, object]) -> type[Section] | None:

@@ -1,7 +1,7 @@
 """What Wirewatch is doing, for `wirewatch status`, the page and the API: one value, looked up once."""
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from daemon.health import Part
 from daemon.logs import neutralise
 from daemon.store import Store
 from daemon.store.survey import DAY, HOUR, FailingFeed, Kept, survey, waiting_by_channel
+from daemon.store.workers import Worker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class Status:
     data_dir: str = ""
     disk_free: int = 0  # bytes
     stranded: tuple[tuple[str, int], ...] = ()  # (channel that is not in the settings, deliveries that wait for it)
+    workers: tuple[Worker, ...] = ()  # where several processes share the work
+    lag: tuple[tuple[str, str, int], ...] = ()  # (stream, group, records not yet done), where no process was asked
 
 
 class Recent:
@@ -71,6 +74,7 @@ def render(status: Status) -> str:
         lines += [("! " + part.name, part.why or "not ready") for part in running.parts if not part.ready]
         if running.listen:
             lines.append(("page", f"http://{running.listen}/"))
+    lines += [_worker(worker, status.at) for worker in status.workers]
     lines.append(("feeds", _feeds(kept)))
     lines += [(f"! {feed.feed_id}", _failing(feed, status.at)) for feed in kept.worst]
     last = "" if kept.last_article is None else f", the last one {ago(status.at - kept.last_article)} ago"
@@ -84,9 +88,10 @@ def render(status: Status) -> str:
     lines += [(f"! {name}", stranded(waiting)) for name, waiting in status.stranded]
     if kept.dead_letters:
         lines.append(("! dead letters", f"{kept.dead_letters}: see `wirewatch dead-letters list`"))
-    if running is not None and running.lag:
-        lines.append(("behind", ", ".join(f"{group} on {stream}: {lag:,}" for stream, group, lag in running.lag)))
-    lines.append(("disk", f"{status.disk_free / 1e9:,.1f} GB free in {status.data_dir}"))
+    if behind := (running.lag if running is not None else status.lag):
+        lines.append(("behind", ", ".join(f"{group} on {stream}: {lag:,}" for stream, group, lag in behind)))
+    if status.data_dir:
+        lines.append(("disk", f"{status.disk_free / 1e9:,.1f} GB free in {status.data_dir}"))
     return "\n".join(f"{neutralise(label):<14} {neutralise(text)}" for label, text in lines)
 
 
@@ -95,6 +100,13 @@ def stranded(waiting: int) -> str:
         f"not in wirewatch.toml, and {plural(waiting, 'delivery waits', 'deliveries wait')} for it: put [channel.NAME] "
         "back and they go out"
     )
+
+
+def _worker(worker: Worker, now: float) -> tuple[str, str]:
+    said = f"{worker.id}, {worker.version}, up {ago(now - worker.since)}, http://{worker.listen}/"
+    if not worker.ready:
+        said += ", not ready: " + "; ".join(f"{part}: {why}" for part, why in worker.detail.waiting)
+    return ("" if worker.ready else "! ") + " ".join(worker.roles), said
 
 
 def _feeds(kept: Kept) -> str:
@@ -138,13 +150,27 @@ def lag_rows(lag: Mapping[tuple[str, str], int]) -> tuple[tuple[str, str, int], 
     return tuple(sorted(behind, key=lambda row: (-row[2], row[0], row[1])))
 
 
-def report(store: Store, *, now: float, data_dir: Path, channels: Collection[str], running: Running | None) -> Status:
-    """``channels`` are the names in the settings. Raises ``Unavailable``."""
+def report(
+    store: Store,
+    *,
+    now: float,
+    data_dir: Path | None,
+    channels: Collection[str],
+    running: Running | None,
+    workers: Sequence[Worker] = (),
+    lag: Sequence[tuple[str, str, int]] = (),
+) -> Status:
+    """``channels`` are the names in the settings; ``data_dir`` is None where nothing is kept in it.
+
+    Raises ``Unavailable``.
+    """
     return Status(
         at=now,
         kept=survey(store, now),
         running=running,
-        data_dir=str(data_dir),
-        disk_free=disk_usage(data_dir).free,
+        data_dir=str(data_dir) if data_dir else "",
+        disk_free=disk_usage(data_dir).free if data_dir else 0,
+        workers=tuple(workers),
+        lag=tuple(lag),
         stranded=tuple((name, count) for name, count in waiting_by_channel(store).items() if name not in channels),
     )

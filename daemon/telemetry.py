@@ -19,10 +19,8 @@ from daemon.fetch.failure import FailureKind
 ReadOutcome = Literal["new", "revision", "backfill", "unchanged", "duplicate", "empty", "over_limit", "rejected"]
 MatchOutcome = Literal["matched", "near_miss", "no_match", "rejected"]
 PollOutcome = Literal["articles", "unchanged", "put_off", FailureKind]
-FeedHealth = Literal["healthy", "failing", "new"]
 DeliveryOutcome = Literal["sent", "retried", "dead", "in_doubt"]
 ChannelKind = Literal["console", "slack", "email", "webhook", "apprise"]
-ConfigFile = Literal["settings", "topics", "feeds"]
 
 _LATENESS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 _LATENCY = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)

@@ -12,8 +12,10 @@ from sqlalchemy import select
 from consumers.ids import alert_id, delivery_id
 from consumers.model import Article, Match, Message, Notice, Receipt, Story, Topic
 from consumers.notify import Repeats
+from daemon.clock import SystemClock
 from daemon.sender import Channel, Sender
 from daemon.store import Store
+from daemon.store.leases import Leases
 from daemon.store.outbox import Outbox
 from daemon.store.tables import alerts, deliveries, stories, story_matches, topic_versions
 from daemon.store.upsert import insert_new, upsert
@@ -173,6 +175,7 @@ class Sending:
     reported: list[tuple[str, bool, str]] = field(default_factory=list)
     hashes: dict[str, str] = field(default_factory=dict)
     outbox: Outbox | None = None
+    leases: Leases | None = None
     give_up: float = 3 * 86400.0
     drain: float = 5.0
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -183,8 +186,14 @@ class Sending:
         return [Channel(name, "webhook", fake, self.hashes.get(name, "")) for name, fake in self.channels.items()]
 
     async def __aenter__(self) -> "Sending":
+        """As in a daemon that works alone, where no lease of another one is good any more."""
+        leases = self.leases
+        if leases is None:
+            leases = Leases(self.store, owner="alone", clock=SystemClock(), ttl=10.0)
+            leases.clear()
         self.sender = Sender(
             outbox=self.outbox or Outbox(self.store),
+            leases=leases,
             channels=self.bound(),
             clock=self.clock,
             rng=random.Random(1),

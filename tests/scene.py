@@ -16,11 +16,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from xml.sax.saxutils import escape
+
+from tests.grounds import ALL, Embedded, Ground
 
 
 def wait_until(true: Callable[[], object], *, seconds: float, what: str) -> None:
@@ -75,7 +77,9 @@ class Quiet(BaseHTTPRequestHandler):
 
 
 class Server:
-    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+    """On one port of as many loopback addresses as there are ``hosts``: 127.0.0.1, 127.0.0.2 …"""
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler], hosts: int = 1) -> None:
         class Listening(ThreadingHTTPServer):
             request_queue_size = 256
             daemon_threads = True
@@ -83,20 +87,24 @@ class Server:
             def handle_error(self, *_: object) -> None:
                 """A client that was killed in the middle of a request is nothing to report."""
 
-        self._server = Listening(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
+        first = Listening(("127.0.0.1", 0), handler)
+        others = [Listening((f"127.0.0.{host + 1}", first.server_port), handler) for host in range(1, hosts)]
+        self._servers = [first, *others]
+        self.urls = [f"http://127.0.0.{host + 1}:{first.server_port}" for host in range(hosts)]
+        self.url = self.urls[0]
+        for server in self._servers:
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
 
 
 class Site(Server):
     """Feeds by path, newest item first, the last ``keep`` of them."""
 
-    def __init__(self, keep: int = 200) -> None:
+    def __init__(self, keep: int = 200, hosts: int = 1) -> None:
         self._items: dict[str, list[Item]] = {}
         self._lock = threading.Lock()
         self.polls: list[tuple[float, str]] = []
@@ -116,7 +124,7 @@ class Site(Server):
                 with site._lock:
                     site.polls.append((time.time(), self.path))
 
-        super().__init__(Handler)
+        super().__init__(Handler, hosts)
 
     def publish(self, path: str, *items: Item) -> None:
         with self._lock:
@@ -160,13 +168,15 @@ class Receiver(Server):
         return {one.id for one in self.accepted}
 
 
-@dataclass
 class Desk:
-    """A configuration folder and the daemon that runs on it."""
+    """A configuration folder and the daemon that runs on it, in as many processes as its ground has."""
 
-    folder: Path
-    port: int = field(default_factory=free_port)
-    process: "subprocess.Popen[bytes] | None" = None
+    def __init__(self, folder: Path, ground: Ground | None = None) -> None:
+        self.folder = folder
+        self.ground: Ground = ground or Embedded(folder)
+        self.ports = {name: free_port() for name in self.ground.processes}
+        self.port = next(iter(self.ports.values()))
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def configure(
         self,
@@ -180,7 +190,7 @@ class Desk:
     ) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "wirewatch.toml").write_text(
-            f'[web]\nlisten = "127.0.0.1:{self.port}"\n\n'
+            f'[web]\nlisten = "127.0.0.1:{self.port}"\n\n{self.ground.settings()}'
             f'[alerts]\nsettle = "{settle}"\n\n'
             f'[fetch]\nallow_networks = ["127.0.0.0/8"]\nhost_gap = "0s"\nper_host = 16\n'
             f'min_interval = "{min_interval}"\ndefault_interval = "{min_interval}"\n\n{channels}\n{extra}\n'
@@ -200,13 +210,20 @@ class Desk:
             lines.append("")
         (self.folder / "topics.toml").write_text("\n".join(lines))
 
-    def start(self, *, output: int | None = subprocess.DEVNULL) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "daemon", "--config", str(self.folder), "run"],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=None if os.environ.get("WIREWATCH_TEST_VERBOSE") else output,
-        )
+    def start(self, *names: str, output: int | None = subprocess.DEVNULL) -> None:
+        """These processes, or all of them."""
+        for name in names or self.ground.processes:
+            roles = self.ground.processes[name]
+            words = [word for role in roles for word in ("--role", role)] if len(roles) < len(ALL) else []
+            self.processes[name] = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "daemon", "--config", str(self.folder), "run", *words),
+                    *("--listen", f"127.0.0.1:{self.ports[name]}"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=None if os.environ.get("WIREWATCH_TEST_VERBOSE") else output,
+            )
 
     def wirewatch(self, *words: str, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -218,33 +235,38 @@ class Desk:
             check=False,
         )
 
-    def get(self, path: str) -> tuple[int, str]:
+    def get(self, path: str, process: str = "") -> tuple[int, str]:
+        """From the process with the page, unless another one is named."""
+        port = self.ports[process] if process else self.port
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
         except (urllib.error.URLError, OSError):
             return 0, ""
 
+    def not_ready(self) -> dict[str, str]:
+        """By process, what it says of itself; those that are ready are left out."""
+        said = {name: self.get("/readyz", name) for name in self.processes}
+        return {name: body for name, (status, body) in said.items() if status != 200}
+
     def wait_ready(self, seconds: float = 60) -> None:
-        wait_until(lambda: self.get("/readyz")[0] == 200, seconds=seconds, what="the daemon is ready")
+        wait_until(lambda: not self.not_ready(), seconds=seconds, what="the daemon is ready")
 
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
+    def kill(self, *names: str) -> None:
+        for name in names or list(self.processes):
+            process = self.processes.pop(name)
+            process.kill()
+            process.wait()
 
-    def stop(self, seconds: float = 20) -> int:
-        """SIGTERM; the exit code."""
-        assert self.process is not None
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(seconds)
-
-    @property
-    def store(self) -> Path:
-        return self.folder / "data" / "store.sqlite"
+    def stop(self, *names: str, seconds: float = 20) -> int:
+        """SIGTERM; the worst exit code."""
+        chosen = names or list(self.processes)
+        for name in chosen:
+            if self.processes[name].poll() is None:
+                self.processes[name].send_signal(signal.SIGTERM)
+        return max(self.processes.pop(name).wait(seconds) for name in chosen)
 
 
 @contextmanager
@@ -254,5 +276,4 @@ def running(desk: Desk) -> Iterator[Desk]:
         desk.wait_ready()
         yield desk
     finally:
-        if desk.process is not None and desk.process.poll() is None:
-            desk.kill()
+        desk.kill()

@@ -8,7 +8,21 @@ from typer.core import TyperGroup
 
 from consumers.errors import WirewatchError
 from daemon import __version__
-from daemon.cli import alerts, channels, config, dead_letters, demo, doctor, feeds, init, run, status, topics
+from daemon.cli import (
+    alerts,
+    channels,
+    config,
+    dead_letters,
+    demo,
+    doctor,
+    feeds,
+    init,
+    run,
+    status,
+    store,
+    streams,
+    topics,
+)
 from daemon.cli.context import fail
 
 
@@ -64,6 +78,8 @@ for name, noun in (
     ("alerts", alerts),
     ("channels", channels),
     ("dead-letters", dead_letters),
+    ("streams", streams),
+    ("store", store),
     ("config", config),
 ):
     app.add_typer(noun.app, name=name)

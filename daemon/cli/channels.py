@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.context import emit, fail, iso, load_settings, or_fail, plain, when
+from daemon.cli.context import emit, fail, iso, load_settings, plain, when
 
 if TYPE_CHECKING:
     from consumers.model import Receipt
@@ -82,15 +82,13 @@ async def _send(name: str, channel: "ChannelSettings", *, quiet: bool) -> "Recei
 
 def _enable(settings: "Settings", name: str) -> bool:
     """Tell a running daemon that a channel which it has disabled works. One that is not running tries it at start."""
-    from daemon.control import NotRunning, ask
+    from daemon.cli.kept import change, is_running
     from daemon.errors import Unavailable, Unusable
 
-    if name not in _known(settings)[1]:
+    if name not in _known(settings)[1] or not is_running(settings):
         return False
     try:
-        ask(settings.data.dir, "channels.enable", name=name)
-    except NotRunning:
-        return False
+        change(settings, "channels.enable", {"name": name})
     except (Unavailable, Unusable) as error:
         fail(f"the test arrived, but the running wirewatch could not enable {name}: {error}")
     return True
@@ -98,19 +96,10 @@ def _enable(settings: "Settings", name: str) -> bool:
 
 def _known(settings: "Settings") -> "tuple[Mapping[str, Queue], Mapping[str, Disabled]]":
     """What the store knows of channels; nothing where there is no store yet."""
-    from daemon.errors import Unusable
-    from daemon.store.opening import open_for_reading
+    from daemon.cli.kept import if_any
     from daemon.store.outbox import Outbox
 
-    try:
-        store = open_for_reading(settings.store.url, settings.data.dir)
-    except Unusable:
-        return {}, {}
-    try:
-        outbox = Outbox(store)
-        return or_fail(outbox.queues), or_fail(outbox.disabled)
-    finally:
-        store.close()
+    return if_any(settings, lambda store: (Outbox(store).queues(), Outbox(store).disabled())) or ({}, {})
 
 
 def _row(

@@ -79,10 +79,10 @@ def load_settings(ctx: typer.Context) -> "Settings":
 @contextmanager
 def open_read(ctx: typer.Context) -> "Iterator[Store]":
     """The store, for reading only. Exits with code 1 where there is none yet."""
-    from daemon.store.opening import open_for_reading
+    from daemon.cli.kept import open_to_read
 
     settings = load_settings(ctx)
-    store = or_fail(lambda: open_for_reading(settings.store.url, settings.data.dir))
+    store = or_fail(lambda: open_to_read(settings))
     try:
         yield store
     finally:

@@ -1,13 +1,12 @@
 """``wirewatch dead-letters``: what was set aside, why, and what to do with it."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from daemon.cli.context import echo_json, emit, fail, iso, load_settings, open_read, or_fail, plain, when
 
 if TYPE_CHECKING:
-    from daemon.settings import Settings
     from daemon.store.dead_letters import Kept
 
 app = typer.Typer(help="Records that could not be handled: list, show, replay, drop.", no_args_is_help=True)
@@ -78,19 +77,12 @@ def _chosen(ids: list[str] | None, every: bool) -> list[str]:
 
 
 def _change(ctx: typer.Context, verb: str, ids: list[str], done: str, *, as_json: bool) -> None:
-    from daemon.control import NotRunning, ask
+    from daemon.cli.kept import change
     from daemon.errors import Unavailable
 
     settings = load_settings(ctx)
-
-    def ask_or_do() -> dict[str, Any]:
-        try:
-            return ask(settings.data.dir, verb, timeout=120.0, ids=ids)
-        except NotRunning:
-            return _alone(settings, verb, ids)
-
     try:
-        answer = or_fail(ask_or_do)
+        answer = or_fail(lambda: change(settings, verb, {"ids": ids}))
     except Unavailable as error:
         fail(str(error))
     if as_json:
@@ -101,28 +93,6 @@ def _change(ctx: typer.Context, verb: str, ids: list[str], done: str, *, as_json
             typer.echo(plain(reason), err=True)
     if answer["failed"]:
         raise typer.Exit(1)
-
-
-def _alone(settings: "Settings", verb: str, ids: list[str]) -> dict[str, Any]:
-    """Nobody runs: take the directory for as long as it takes."""
-    from contextlib import ExitStack, closing
-
-    from daemon.clock import SystemClock
-    from daemon.control import own
-    from daemon.log.opening import open_log
-    from daemon.store.dead_letters import DeadLetters, verbs
-    from daemon.store.opening import FILE, open_store
-
-    clock = SystemClock()
-    if not (settings.data.dir / FILE).exists():
-        fail(f"there is no store in {settings.data.dir} yet: start `wirewatch run` first")
-    with ExitStack() as stack:
-        stack.enter_context(own(settings.data.dir, address="", clock=clock))
-        store = stack.enter_context(closing(open_store(settings.store.url, settings.data.dir)))
-        letters = DeadLetters(store)
-        log = open_log(settings.log.url, settings.data.dir, quarantine=letters.put, clock=clock)
-        stack.enter_context(closing(log))
-        return dict(verbs(letters, log)[verb]({"ids": ids}))
 
 
 def _row(kept: "Kept") -> dict[str, object]:

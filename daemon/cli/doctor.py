@@ -93,8 +93,10 @@ def _place(settings: "Settings") -> "Iterator[Finding]":
 
     from daemon import doctor as checks
 
-    yield _data_dir(settings.data.dir)
-    yield from _store(settings)
+    if not settings.shared:
+        yield _data_dir(settings.data.dir)
+    yield from _server(settings) if settings.store.external else _store(settings)
+    yield from _cluster(settings)
     yield _port(settings)
     wall, steady = time.time(), time.monotonic()
     time.sleep(0.2)
@@ -111,6 +113,55 @@ def _data_dir(path: "Path") -> "Finding":
     there = next(parent for parent in (path, *path.parents) if parent.exists())
     writable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
     return checks.data_dir(str(path), exists=path.exists(), writable=writable, free=disk_usage(there).free)
+
+
+def _server(settings: "Settings") -> "Iterator[Finding]":
+    """PostgreSQL: whether it lets us in, and has what we need."""
+    from contextlib import closing
+
+    from daemon import doctor as checks
+    from daemon.cli.kept import open_to_read
+    from daemon.errors import Unavailable, Unusable
+
+    try:
+        with closing(open_to_read(settings)) as store, store.read() as connection:
+            version = str(connection.exec_driver_sql("SHOW server_version").scalar())
+    except (Unusable, Unavailable) as error:
+        yield checks.Finding(name="store", state="fail", detail=str(error))
+    else:
+        yield checks.Finding(name="store", detail=f"{settings.store.url}, PostgreSQL {version}")
+
+
+def _cluster(settings: "Settings") -> "Iterator[Finding]":
+    """Kafka: whether it lets us in, and keeps our streams as they have to be kept."""
+    from contextlib import closing
+
+    from daemon import doctor as checks
+    from daemon.errors import Unavailable, Unusable
+
+    try:
+        broker = settings.log.broker(client="wirewatch-command")
+        if broker is None:
+            return
+        from daemon.clock import SystemClock
+        from daemon.log.kafka import KafkaLog
+        from daemon.log.streams import survey
+
+        with closing(KafkaLog(broker, quarantine=lambda _: None, clock=SystemClock())) as cluster:
+            brokers, found = cluster.brokers(), survey(cluster, broker, settings.stream_plan)
+    except (Unusable, Unavailable) as error:
+        yield checks.Finding(name="log", state="fail", detail=str(error))
+        return
+    reached = f"{settings.log.url}, {brokers} {'broker' if brokers == 1 else 'brokers'}"
+    if not found.findings:
+        yield checks.Finding(name="log", detail=f"{reached}, every stream as it should be")
+    for finding in found.findings:
+        yield checks.Finding(
+            name="log",
+            state="warn" if finding.makeable or not finding.fatal else "fail",
+            detail=f"{finding.stream} {finding.problem}",
+            advice=finding.repair,
+        )
 
 
 def _store(settings: "Settings") -> "Iterator[Finding]":
@@ -146,7 +197,7 @@ def _port(settings: "Settings") -> "Finding":
     from daemon.web.server import bind
 
     listen = settings.web.listen
-    holder = owner(settings.data.dir)
+    holder = None if settings.shared else owner(settings.data.dir)
     if holder is not None and listen in holder.address:
         return checks.port(listen, free=False, ours=True)
     try:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from daemon.cli.context import config_dir, echo_json, emit, fail, iso, load_settings, plain, when
-from daemon.errors import Unavailable, Unusable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,10 +140,13 @@ def _find_or_new(ctx: typer.Context, named: str) -> "Feed":
 
 
 def _effect(ctx: typer.Context) -> str:
-    from daemon.control import owner
+    from daemon.cli.kept import is_running
 
-    running = owner(load_settings(ctx).data.dir) is not None
-    return "It is in force within two seconds." if running else "It takes effect at the next `wirewatch run`."
+    return (
+        "It is in force within two seconds."
+        if is_running(load_settings(ctx))
+        else "It takes effect at the next `wirewatch run`."
+    )
 
 
 # -- looking at feeds
@@ -240,20 +242,10 @@ def _show(report: "FeedReport") -> None:
 
 def _polled(ctx: typer.Context) -> "dict[str, tuple[FeedState, int]]":
     """By feed id; empty while there is no store."""
-    from daemon.store.opening import open_for_reading
+    from daemon.cli.kept import if_any
     from daemon.store.polled import polled
 
-    settings = load_settings(ctx)
-    try:
-        store = open_for_reading(settings.store.url, settings.data.dir)
-    except Unusable:
-        return {}
-    try:
-        return polled(store)
-    except Unavailable:
-        return {}
-    finally:
-        store.close()
+    return if_any(load_settings(ctx), polled) or {}
 
 
 def _row(feed: "Feed", state: "FeedState", items: int) -> dict[str, Any]:

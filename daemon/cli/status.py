@@ -20,14 +20,17 @@ def status(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", h
     from daemon.control import NotRunning
     from daemon.errors import Unavailable, Unusable
 
-    running, why, code = None, "", 0
+    shown, why, code = None, "", 0
     try:
-        running = _ask(settings.data.dir)
+        shown = _cluster(settings) if settings.shared else _ask(settings.data.dir)
     except NotRunning as error:
         why, code = str(error), NOT_RUNNING
     except (Unavailable, Unusable) as error:
         why, code = str(error), 1
-    shown = running or _kept(settings)
+    if shown is None:
+        shown = _kept(settings)
+    elif settings.shared and not shown.workers:
+        why, code = "no wirewatch is running on this store: start one with `wirewatch run`", NOT_RUNNING
     if shown is not None:
         _print(shown, as_json=as_json)
     elif as_json:
@@ -54,22 +57,36 @@ def _kept(settings: "Settings") -> "Status | None":
     """From the store alone; None while there is none."""
     import time
 
-    from daemon.errors import Unavailable, Unusable
+    from daemon.cli.kept import if_any
     from daemon.status import report
-    from daemon.store.opening import open_for_reading
 
-    try:
-        store = open_for_reading(settings.store.url, settings.data.dir)
-    except Unusable:
-        return None
-    try:
+    folder = None if settings.shared else settings.data.dir
+    return if_any(
+        settings,
+        lambda store: report(store, now=time.time(), data_dir=folder, channels=settings.channel.keys(), running=None),
+    )
+
+
+def _cluster(settings: "Settings") -> "Status":
+    """What all processes say of themselves, the log and the store. Raises ``Unavailable``, ``Unusable``."""
+    import time
+    from contextlib import closing
+
+    from daemon.cli.kept import open_to_read, opened, workers
+    from daemon.status import lag_rows, report
+
+    with opened(settings) as (_, log):
+        behind = lag_rows(log.lag())
+    with closing(open_to_read(settings)) as store:
         return report(
-            store, now=time.time(), data_dir=settings.data.dir, channels=settings.channel.keys(), running=None
+            store,
+            now=time.time(),
+            data_dir=None,
+            channels=settings.channel.keys(),
+            running=None,
+            workers=workers(settings),
+            lag=behind,
         )
-    except Unavailable:
-        return None
-    finally:
-        store.close()
 
 
 def _print(shown: "Status", *, as_json: bool) -> None:

@@ -1,13 +1,13 @@
 """``wirewatch topics``: what to watch for. The commands edit topics.toml; the daemon follows the file."""
 
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from daemon.cli.context import cell, config_dir, echo_json, emit, fail, iso, load_settings, plain
-from daemon.cli.topics_test import test_topic
-from daemon.errors import Unavailable, Unusable
+from daemon.cli.topics_test import try_topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from consumers.model import Topic
     from daemon.entry_file import EntryFile
     from daemon.store.topics import TopicVersions
+    from daemon.store.workers import Applied
 
 app = typer.Typer(help="What to watch for: list, add, edit, remove, show, test.", no_args_is_help=True)
 
@@ -53,21 +54,46 @@ def show(ctx: typer.Context, topic_id: TopicId, as_json: Json = False) -> None:
     topic = _file(ctx).find(topic_id)
     history = _stored(ctx, lambda found: found.history(topic_id)) or []
     workers = _stored(ctx, lambda found: found.applied_by(topic_id)) or {}
+    force = _force(ctx, topic_id)
     versions = [
         {"version": one.version, "at": iso(one.at), "query": one.topic.query if one.topic else None} for one in history
     ]
     applied = [{"worker": worker, "version": version, "at": iso(at)} for worker, (version, at) in workers.items()]
     if as_json:
-        echo_json({**_keys(topic), "versions": versions, "applied": applied})
+        echo_json(
+            {**_keys(topic), "versions": versions, "applied": applied, "in_force": asdict(force) if force else None}
+        )
         return
     for key, value in _keys(topic).items():
         typer.echo(f"{key:12} {cell(value)}")
     for one in versions:
         typer.echo(f"version {one['version']:<4} {one['at']}  {plain(one['query'] or 'removed')}")
     for worker in applied:
-        typer.echo(f"in force     version {worker['version']} on {worker['worker']} since {worker['at']}")
-    if not versions:
+        typer.echo(f"applied      version {worker['version']} by {worker['worker']} since {worker['at']}")
+    if force is None or not force.of:
         typer.echo("not in force yet: it takes effect when `wirewatch run` starts")
+    else:
+        typer.echo(f"in force     {_said(force)}")
+
+
+def _force(ctx: typer.Context, topic_id: str) -> "Applied | None":
+    from daemon.cli.kept import if_any
+    from daemon.store.workers import Workers
+
+    return if_any(load_settings(ctx), lambda store: Workers(store).in_force(topic_id))
+
+
+def _said(force: "Applied") -> str:
+    """ "on 3/3 matchers since 1.4 s"; how long ago the last of them applied it, by this machine's clock."""
+    since = "" if force.since is None else f" since {_span(max(0.0, time.time() - force.since))}"
+    behind = f", not yet on {', '.join(force.behind)}" if force.behind else ""
+    return f"on {force.on}/{force.of} {'matcher' if force.of == 1 else 'matchers'}{since}{behind}"
+
+
+def _span(seconds: float) -> str:
+    from daemon.status import ago
+
+    return f"{seconds:.1f} s" if seconds < 10 else ago(seconds)
 
 
 @app.command()
@@ -153,52 +179,39 @@ def _keys(topic: "Topic") -> dict[str, Any]:
 
 def _stored(ctx: typer.Context, ask: "Callable[[TopicVersions], Any]") -> Any:
     """What the store says, or None while there is none."""
-    from daemon.store.opening import open_for_reading
+    from daemon.cli.kept import if_any
     from daemon.store.topics import TopicVersions
 
-    settings = load_settings(ctx)
-    try:
-        store = open_for_reading(settings.store.url, settings.data.dir)
-    except Unusable:
-        return None
-    try:
-        return ask(TopicVersions(store))
-    except Unavailable:
-        return None
-    finally:
-        store.close()
+    return if_any(load_settings(ctx), lambda store: ask(TopicVersions(store)))
 
 
 def _wait(ctx: typer.Context, topic_id: str, wanted: "Topic | None") -> None:
     """Says when the edit is in force. The file is written already, so waiting in vain is no failure."""
-    from daemon.control import owner
+    from daemon.cli.kept import is_running
 
-    if owner(load_settings(ctx).data.dir) is None:
+    if not is_running(load_settings(ctx)):
         typer.echo("No wirewatch is running: it takes effect at the next start.")
         return
     started = time.monotonic()
     while time.monotonic() - started < PATIENCE:
-        version = _stored(ctx, lambda found: _in_force(found, topic_id, wanted))
-        if version:
-            typer.echo(f"In force after {time.monotonic() - started:.1f} s, version {version}.")
+        force = _force(ctx, topic_id)
+        if force and force.everywhere and _stored(ctx, lambda found: _newest_is(found, topic_id, wanted)):
+            others = f" on all {force.of} matchers" if force.of > 1 else ""
+            typer.echo(f"In force after {time.monotonic() - started:.1f} s{others}, version {force.version}.")
             return
         time.sleep(0.1)
     typer.echo("Saved, but not in force yet: `wirewatch status` says what the daemon is doing.")
 
 
-def _in_force(versions: "TopicVersions", topic_id: str, wanted: "Topic | None") -> int:
-    """The version that says what is wanted and that a worker has applied, else 0."""
+def _newest_is(versions: "TopicVersions", topic_id: str, wanted: "Topic | None") -> bool:
+    """Whether the newest version says what is wanted; None: that it is removed."""
     from dataclasses import replace
 
     history = versions.history(topic_id)
-    newest = history[0] if history else None
-    applied = [version for version, _ in versions.applied_by(topic_id).values()]
-    if newest is None:
-        return 0
-    if wanted is None or newest.topic is None:
-        return newest.version if wanted is newest.topic and not applied else 0
-    same = replace(wanted, version=newest.version, epoch=newest.topic.epoch) == newest.topic
-    return newest.version if same and newest.version in applied else 0
+    newest = history[0].topic if history else None
+    if not history or wanted is None or newest is None:
+        return bool(history) and wanted is newest
+    return replace(wanted, version=newest.version, epoch=newest.epoch) == newest
 
 
-app.command("test")(test_topic)
+app.command("test")(try_topic)

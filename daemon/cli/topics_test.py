@@ -1,5 +1,4 @@
 """``wirewatch topics test``: a draft of a topic on the archive, or on one article."""
-# ruff: noqa: PT028  # `test_topic` is a command, not a test
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ DAY = 86_400.0
 _QUOTED = 320  # characters of a passage
 
 
-def test_topic(
+def try_topic(
     ctx: typer.Context,
     query: Annotated[str, typer.Argument(help='What to watch for, in plain words: "Russian airstrikes Syria".')],
     days: Annotated[
@@ -55,9 +54,6 @@ def test_topic(
         _show_article(topic, article, _embedder(ctx), as_json=json)
     else:
         _show_archive(ctx, topic, days or 7, as_json=json)
-
-
-test_topic.__test__ = False  # type: ignore[attr-defined]  # pytest: the name begins with "test"
 
 
 def _embedder(ctx: typer.Context) -> "Embedder":

@@ -38,12 +38,12 @@ def load_news() -> News:
 
 
 class Sites:
-    """What each feed carries now, and how often it was polled. Threads may share it."""
+    """What each feed carries now. Threads may share it."""
 
     def __init__(self, news: News) -> None:
         self._news = news
         self._lock = threading.Lock()
-        self._polled = dict.fromkeys((site["path"] for site in news["site"]), 0)
+        self.paths = tuple(site["path"] for site in news["site"])
         start = time.time()
         # An item every ten minutes, so that what was there before is a day old and not from this second.
         self._items = [(start - 600 * (age + 1), entry) for age, entry in enumerate(news["before"])]
@@ -54,16 +54,11 @@ class Sites:
         with self._lock:
             self._items += [(now - 60 * back, entry) for back, entry in enumerate(reversed(self._news["live"]))]
 
-    def every_feed_was_polled(self) -> bool:
-        with self._lock:
-            return all(self._polled.values())
-
     def document(self, path: str) -> bytes | None:
         site = next((site for site in self._news["site"] if site["path"] == path), None)
         if site is None:
             return None
         with self._lock:
-            self._polled[path] += 1
             items = [item for item in self._items if item[1]["site"] == site["host"]]
         render = {"rss": _rss, "atom": _atom, "rdf": _rdf}[site["format"]]
         return render(site, sorted(items, key=lambda item: -item[0])).encode()
@@ -137,7 +132,7 @@ def serving(sites: Sites) -> Iterator[Mapping[str, str]]:
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="demo-sites", daemon=True)
     thread.start()
     try:
-        yield {path: f"http://127.0.0.1:{server.server_port}{path}" for path in sites._polled}
+        yield {path: f"http://127.0.0.1:{server.server_port}{path}" for path in sites.paths}
     finally:
         server.shutdown()
         server.server_close()

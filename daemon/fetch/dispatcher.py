@@ -3,7 +3,7 @@
 import asyncio
 import functools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -12,6 +12,7 @@ from daemon.clock import Clock
 from daemon.errors import Unavailable
 from daemon.feeds import Feed, FeedState
 from daemon.fetch.poll import Polled
+from daemon.fetch.shards import shard_of
 from daemon.fetch.turns import Turns
 from daemon.store.feeds import FeedStates
 
@@ -29,6 +30,7 @@ class Polling(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Running:
     task: asyncio.Task[None]
+    host: str
     since: float  # monotonic
 
 
@@ -96,6 +98,23 @@ class Dispatcher:
         self._edited |= edited & self._running.keys()
         self.tick()
 
+    async def gain(self, shards: Collection[int]) -> None:
+        """Their feeds are polled from now on, from what the store knows of them. Raises ``Unavailable``."""
+        await self._blocking(self._states.gain, shards, self._clock.now())
+
+    def leave(self, shards: Collection[int], *, cancel: bool = False) -> None:
+        """No poll of their feeds begins from now on; with ``cancel`` those on their way end."""
+        if not shards:
+            return
+        self._states.lose(shards)
+        for running in self._running.values():
+            if cancel and shard_of(running.host) in shards:
+                running.task.cancel()
+
+    def busy(self) -> frozenset[int]:
+        """Shards with a poll on its way."""
+        return frozenset(shard_of(running.host) for running in self._running.values())
+
     def tick(self) -> None:
         """Start what is due and has its turn. Never waits."""
         if self._stopping:
@@ -130,15 +149,15 @@ class Dispatcher:
         return self._concurrency - (len(self._running) - min(slow, self._concurrency))
 
     def _start(self, feed_id: str, host: str) -> None:
-        feed, state = self._feeds.get(feed_id), self._states.state(feed_id)
-        if feed is None or state is None:  # removed while it waited for its turn
+        feed, state = self._feeds.get(feed_id), self._states.taken(feed_id)
+        if feed is None or state is None:  # removed while it waited for its turn, or somebody else's in between
             self._turns.done(host, self._clock.monotonic())
         elif feed_id in self._running:  # removed and added again while it is polled
             self._turns.done(host, self._clock.monotonic())
             self._edited.add(feed_id)
         else:
             task = asyncio.create_task(self._run(feed, state), name=f"poll {feed_id}")
-            self._running[feed_id] = _Running(task, self._clock.monotonic())
+            self._running[feed_id] = _Running(task, host, self._clock.monotonic())
             task.add_done_callback(functools.partial(self._ended, feed_id, host))
 
     async def _run(self, feed: Feed, state: FeedState) -> None:

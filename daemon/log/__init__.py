@@ -5,7 +5,7 @@ Every promise below is a test in tests/contract/test_log.py, run over every impl
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from consumers.model import Stream
 
@@ -37,7 +37,7 @@ Quarantine = Callable[[Sequence[DeadLetter]], None]
 
 
 class Reader(Protocol[T_co]):
-    """One group's place in one stream.
+    """One group's place in one stream. Several readers of a group share its records, or take turns with them.
 
     ``read`` and ``commit`` alternate, from one thread. A record that cannot be decoded goes to quarantine and is
     skipped, before ``read`` returns any record after it. ``close`` may be called from any state, twice too.
@@ -45,6 +45,10 @@ class Reader(Protocol[T_co]):
 
     def read(self, limit: int, timeout: float) -> Sequence[T_co]:
         """At most ``limit`` records after the last ones read; empty after ``timeout`` seconds without any.
+
+        Records of one key come in the order of their appends. What was there when this was called is not called
+        nothing, but a read may give fewer than there are. A reader whose group is being shared out anew gives
+        nothing until that is done.
 
         Raises ``Unavailable`` (call again later; nothing is skipped), ``Fenced`` (close and start over), or
         ``QuarantineLimitReached`` when one record after the other cannot be decoded.
@@ -69,12 +73,23 @@ class Table(Protocol[T_co]):
     def changes(self, timeout: float) -> Mapping[str, T_co | None]:
         """What changed since the last call, by key; ``None`` means removed.
 
-        The first call returns the whole table at once, also when it is empty. Later calls wait up to ``timeout``
-        seconds for a first change. Raises ``Unavailable`` (call again; nothing is skipped).
+        The first call returns the whole table at once, also when it is empty. Later calls return what was appended
+        before them, and where that is nothing wait up to ``timeout`` seconds for a first change.
+        Raises ``Unavailable`` (call again; nothing is skipped).
         """
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """A table that can tell how far it has read."""
+
+    @property
+    def place(self) -> str:
+        """For people, who compare it with other workers' of the same log: "0:17 1:4", "18"."""
+        ...
 
 
 class Log(Protocol):
@@ -84,6 +99,7 @@ class Log(Protocol):
         """Returns when every record is durable, in order per key.
 
         Raises ``Unavailable``: none, some or all were written; append all of them again (ids make repeats harmless).
+        A record that is longer than the log takes is cut, with a mark.
         Raises ``ValueError``, and nothing was written, for text that is not Unicode (a lone surrogate).
         """
         ...

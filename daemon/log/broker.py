@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 Sasl = Literal["", "plain", "scram-sha-256", "scram-sha-512"]
-Compression = Literal["none", "gzip", "lz4", "zstd"]
+Compression = Literal["none", "gzip", "zstd"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Broker:
     sasl: Sasl = ""
     username: str = ""
     password: str = field(default="", repr=False)
-    compression: Compression = "lz4"
+    compression: Compression = "zstd"
     max_record: int = 900_000  # bytes; a longer text is cut, with a mark
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.errors import Unavailable, Unusable
+from daemon.sqlite_codes import DAMAGED, PASSING, code_of
 
 APPLICATION_ID = 0x57574C47  # "WWLG", in the file's header
 VERSION = 1  # of the schema below, in PRAGMA user_version
@@ -40,16 +41,6 @@ SCHEMA = (
 )
 
 _MAGIC = b"SQLite format 3\0"
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_PASSING = frozenset({  # what another program, the disk or the operator can put right while we wait
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PROTOCOL,
-})  # fmt: skip
 
 
 class View:
@@ -127,16 +118,12 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        code = _code(error)
-        if code in _DAMAGED:
+        code = code_of(error)
+        if code in DAMAGED:
             raise Unusable(_damaged(path)) from error
-        if code in _PASSING:
+        if code in PASSING:
             raise Unavailable(f"{path}: {error}") from error
         raise
-
-
-def _code(error: sqlite3.Error) -> int:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code; the rest is detail
 
 
 def _damaged(path: Path) -> str:
@@ -211,8 +198,8 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _refusal(path: Path, error: sqlite3.DatabaseError) -> str:
-    code = _code(error)
-    if code in _DAMAGED:
+    code = code_of(error)
+    if code in DAMAGED:
         return _damaged(path)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         return f"{path} cannot be written: give Wirewatch's user write access to {path.parent} and to the files in it"

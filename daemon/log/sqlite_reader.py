@@ -129,6 +129,10 @@ class SqliteTable(Generic[T]):
         self._decoder = decoder
         self._read = -1  # nothing yet, not even the whole table
 
+    @property
+    def place(self) -> str:
+        return str(max(self._read, 0))
+
     def changes(self, timeout: float) -> Mapping[str, T | None]:
         deadline = time.monotonic() + timeout
         while True:

@@ -1,86 +1,67 @@
-"""The store: what must be queried. One write connection, any number of readers."""
+"""The store: what must be queried. A file with one writer, or a server with many."""
 
-import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from consumers.errors import WirewatchError
 from daemon.errors import Unavailable, Unusable
 
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_PASSING = {  # what another program, the disk or the operator can put right while we wait
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PROTOCOL,
-}
+Meaning = Callable[[DBAPIError, str], WirewatchError | None]
+"""(error, "read" or "written"): what the caller can do about it; ``None`` for a bug, such as a missing column."""
 
 
 class Store:
-    """Threads may share a store. Every write is one transaction, and writes take turns.
+    """Threads may share a store. Every write is one transaction.
 
-    SQLite before 3.51.3 can corrupt its WAL when two connections write or checkpoint at once, so there is exactly
-    one connection that does. A store opened for reading has none.
+    ``external``: a server, which several processes and threads write at once. Otherwise it is a file, and writes take
+    turns: SQLite before 3.51.3 can corrupt its WAL when two connections write or checkpoint at once, so there is
+    exactly one connection that does. A store opened for reading has none.
     """
 
-    def __init__(self, reading: Engine, writing: Engine | None) -> None:
+    def __init__(self, reading: Engine, writing: Engine | None, *, meaning: Meaning, external: bool) -> None:
+        """``reading`` gives each connection one view of all it reads; ``writing`` begins a transaction."""
+        self.external = external
         self._reading = reading
         self._writing = writing
-        self._turn = threading.Lock()
+        self._meaning = meaning
+        self._turn: AbstractContextManager[object] = nullcontext() if external else threading.Lock()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view. Raises ``Unavailable``, or ``Unusable`` where the file is damaged."""
-        try:
-            with self._reading.connect() as connection:
-                yield connection
-        except (DBAPIError, PoolTimeout) as error:
-            if meaning := _meaning(error, "read"):
-                raise meaning from error
-            raise
+        """A consistent view. Raises ``Unavailable``, or ``Unusable`` where the data are damaged."""
+        with self._translated("read"), self._reading.connect() as connection:
+            yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction, durable when the block ends and undone when it raises.
 
-        Raises ``Unavailable`` (a full disk, a lock: do the same again later), or ``Unusable`` where the file is
-        damaged.
+        Raises ``Unavailable`` (a full disk, a lock, a server that is away: do the same again later), or ``Unusable``
+        where the data are damaged. A server that goes away during the commit leaves open whether that was done:
+        whatever is written must bear being written again.
         """
         if self._writing is None:
             raise Unusable("the store was opened for reading only")
-        with self._turn:
-            try:
-                with self._writing.begin() as connection:
-                    yield connection
-            except (DBAPIError, PoolTimeout) as error:
-                if meaning := _meaning(error, "written"):
-                    raise meaning from error
-                raise
+        with self._turn, self._translated("written"), self._writing.begin() as connection:
+            yield connection
 
     def close(self) -> None:
         self._reading.dispose()
         if self._writing is not None:
             self._writing.dispose()
 
-
-def _meaning(error: DBAPIError | PoolTimeout, verb: str) -> WirewatchError | None:
-    """What the caller can do about it; ``None`` for a bug, such as a column that is not there."""
-    if isinstance(error, PoolTimeout):
-        return Unavailable(f"the store cannot be {verb}: every connection is busy")
-    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the primary code; the rest is detail
-    if code in _DAMAGED:
-        return Unusable(
-            f"the store cannot be {verb}, it is damaged ({error.orig}): stop Wirewatch, then restore a backup or move "
-            "the file away"
-        )
-    if code in _PASSING or (isinstance(error, OperationalError) and not code) or error.connection_invalidated:
-        return Unavailable(f"the store cannot be {verb}: {error.orig}")
-    return None
+    @contextmanager
+    def _translated(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except PoolTimeout as error:
+            raise Unavailable(f"the store cannot be {verb}: every connection is busy") from error
+        except DBAPIError as error:
+            if meaning := self._meaning(error, verb):
+                raise meaning from error
+            raise

@@ -42,7 +42,11 @@ class Archive:
         self._store = store
 
     def put(self, judged: Sequence[Judged]) -> None:
-        """Keep these; returning means durable. Putting them again changes nothing; the newest revision wins."""
+        """Keep these; returning means durable. Putting them again changes nothing; the newest revision wins.
+
+        Also against somebody who puts another revision at the same time: an article's row is locked before anything
+        that belongs to it is written.
+        """
         newest: dict[str, Judged] = {}
         for each in judged:
             known = newest.get(each.article.id)
@@ -50,12 +54,15 @@ class Archive:
                 newest[each.article.id] = each
         if not newest:
             return
+        ids = sorted(newest)
+        rows = [_article_row(newest[id_].article) for id_ in ids]
         with self._store.write() as connection:
-            kept = _revisions(connection, list(newest))
-            wanted = [each for each in newest.values() if each.article.revision >= kept.get(each.article.id, 0)]
-            changed = [each.article.id for each in wanted if each.article.revision > kept.get(each.article.id, 1 << 62)]
+            before = _locked_revisions(connection, ids)
+            upsert(articles, rows, connection=connection, newest="revision")
+            after = before | _locked_revisions(connection, [id_ for id_ in ids if id_ not in before])
+            wanted = [newest[id_] for id_ in ids if newest[id_].article.revision >= after[id_]]
+            changed = [each.article.id for each in wanted if each.article.revision != before.get(each.article.id)]
             _delete_where(connection, scores.c.article_id, changed)  # what an older text scored is no longer true
-            upsert(articles, [_article_row(each.article) for each in wanted], connection=connection)
             upsert(article_vectors, [_vectors_row(each) for each in wanted], connection=connection)
             upsert(scores, [row for each in wanted for row in _score_rows(each)], connection=connection)
 
@@ -127,8 +134,10 @@ class Archive:
 
     def size(self) -> int:
         """Bytes of the kept texts and vectors; reads every row's lengths, so ask seldom."""
-        texts = select(func.coalesce(func.sum(func.length(articles.c.title) + func.length(articles.c.text)), 0))
-        vectors = select(func.coalesce(func.sum(func.length(article_vectors.c.vectors)), 0))
+        # PostgreSQL knows how many bytes a text has without reading it; SQLite before 3.43 counts characters only
+        length = func.octet_length if self._store.external else func.length
+        texts = select(func.coalesce(func.sum(length(articles.c.title) + length(articles.c.text)), 0))
+        vectors = select(func.coalesce(func.sum(length(article_vectors.c.vectors)), 0))
         with self._store.read() as connection:
             return int(connection.execute(texts).scalar_one()) + int(connection.execute(vectors).scalar_one())
 
@@ -136,17 +145,19 @@ class Archive:
         """Forget at most ``limit`` of the oldest articles seen before ``cutoff``, all of each; how many it were."""
         query = select(articles.c.id).where(articles.c.seen < cutoff).order_by(articles.c.seen).limit(limit)
         with self._store.write() as connection:
-            ids = list(connection.execute(query).scalars())
+            ids = sorted(_locked_revisions(connection, sorted(connection.execute(query).scalars())))
             for column in (scores.c.article_id, article_vectors.c.article_id, articles.c.id):
                 _delete_where(connection, column, ids)
         return len(ids)
 
 
-def _revisions(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
+def _locked_revisions(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
+    """Of those that are there. Until the transaction ends nobody else changes or removes them."""
     found: dict[str, int] = {}
     for part in _parts(ids):
         query = select(articles.c.id, articles.c.revision).where(articles.c.id.in_(part))
-        found.update((row.id, row.revision) for row in connection.execute(query))
+        rows = connection.execute(query.order_by(articles.c.id).with_for_update())
+        found.update((row.id, row.revision) for row in rows)
     return found
 
 

@@ -7,7 +7,9 @@
                         │   └────▶ dead, with a reason for people
                      claim
 
-``sending`` is committed before the first byte leaves. A row found in it at start is *in doubt*: it may have arrived.
+``sending`` is committed before the first byte leaves. A row that another sender has left in it is *in doubt*: it may
+have arrived. A sender that is late has its answer recorded as long as nobody has made a new attempt; that a message
+was sent is recorded in any case.
 """
 
 from collections.abc import Mapping
@@ -80,12 +82,15 @@ class Outbox:
 
     # -- sending
 
-    def recover(self, now: float) -> int:
-        """At start, before the first claim: what was on the wire is in doubt, and due. Returns how many."""
+    def recover(self, now: float, channel: str) -> int:
+        """Before the first claim of whoever takes the channel over: what was on the wire is in doubt, and due.
+
+        Returns how many.
+        """
         with self._store.write() as connection:
             return connection.execute(
                 update(deliveries)
-                .where(deliveries.c.state == "sending")
+                .where(deliveries.c.channel == channel, deliveries.c.state == "sending")
                 .values(state="retry", in_doubt=True, due=now, reason=_CUT_SHORT)
             ).rowcount
 
@@ -94,6 +99,24 @@ class Outbox:
         with self._store.read() as connection:
             found = connection.execute(select(deliveries.c.channel).where(*_due(now)).distinct())
             return frozenset(found.scalars())
+
+    def unfinished(self) -> Mapping[str, bool]:
+        """Channels with something to send, now or later; true where something is on the wire."""
+        on_wire = func.max(case((deliveries.c.state == "sending", 1), else_=0)).label("on_wire")
+        waiting = deliveries.c.state.in_((*_WAITING, "sending"))
+        with self._store.read() as connection:
+            rows = connection.execute(
+                select(deliveries.c.channel, on_wire).where(waiting).group_by(deliveries.c.channel)
+            )
+            return {row.channel: bool(row.on_wire) for row in rows}
+
+    def last_sent(self, channel: str) -> float | None:
+        """When the channel accepted something last."""
+        sent = select(func.max(deliveries.c.updated)).where(
+            deliveries.c.channel == channel, deliveries.c.state == "sent"
+        )
+        with self._store.read() as connection:
+            return connection.execute(sent).scalar()
 
     def next_due(self) -> float | None:
         with self._store.read() as connection:
@@ -106,12 +129,14 @@ class Outbox:
             row = connection.execute(oldest.order_by(deliveries.c.created, deliveries.c.id).limit(1)).one_or_none()
             if row is None:
                 return None
-            on_wire = case((deliveries.c.in_doubt, deliveries.c.updated), else_=now)
-            connection.execute(
+            on_wire = row.updated if row.in_doubt else now
+            claimed = connection.execute(
                 update(deliveries)
-                .where(deliveries.c.id == row.id)
-                .values(state="sending", attempts=deliveries.c.attempts + 1, updated=on_wire)
+                .where(deliveries.c.id == row.id, deliveries.c.attempts == row.attempts, _is_waiting())
+                .values(state="sending", attempts=row.attempts + 1, updated=on_wire)
             )
+            if not claimed.rowcount:
+                return None  # somebody else was first
         return Delivery(
             id=row.id,
             alert_id=row.alert_id,
@@ -122,16 +147,21 @@ class Outbox:
             notice=row.notice,
         )
 
-    def absent(self, delivery_id: str, now: float) -> None:
+    def absent(self, delivery: Delivery, now: float) -> None:
         """The channel was asked and does not have it: it goes on the wire again, and is no longer in doubt."""
-        self._set(delivery_id, in_doubt=False, updated=now)
+        with self._store.write() as connection:
+            _set(connection, delivery, in_doubt=False, updated=now)
 
     def sent(self, delivery_id: str, provider_id: str, now: float, *, note: str = "") -> None:
-        self._set(delivery_id, state="sent", provider_id=provider_id, in_doubt=False, reason=note, updated=now)
+        accepted = (deliveries.c.id == delivery_id, deliveries.c.state != "sent")  # the first receipt is the one kept
+        values = {"state": "sent", "provider_id": provider_id, "in_doubt": False, "reason": note, "updated": now}
+        with self._store.write() as connection:
+            connection.execute(update(deliveries).where(*accepted).values(values))
 
-    def retry(self, delivery_id: str, at: float, reason: str, *, in_doubt: bool) -> None:
+    def retry(self, delivery: Delivery, at: float, reason: str, *, in_doubt: bool) -> None:
         """Due again ``at``."""
-        self._set(delivery_id, state="retry", due=at, reason=reason, in_doubt=in_doubt)
+        with self._store.write() as connection:
+            _set(connection, delivery, state="retry", due=at, reason=reason, in_doubt=in_doubt)
 
     def hasten(self, channel: str, now: float) -> None:
         """The channel works again: what waits for another attempt is due."""
@@ -139,16 +169,11 @@ class Outbox:
             waiting = (deliveries.c.channel == channel, deliveries.c.state == "retry", deliveries.c.due > now)
             connection.execute(update(deliveries).where(*waiting).values(due=now))
 
-    def dead(self, delivery_id: str, reason: str, now: float, *, tell: Tell | None = None) -> None:
+    def dead(self, delivery: Delivery, reason: str, now: float, *, tell: Tell | None = None) -> None:
         """Given up, and the operator told of it, in one."""
         with self._store.write() as connection:
-            _set(connection, delivery_id, state="dead", reason=reason, in_doubt=False, updated=now)
-            if tell:
+            if _set(connection, delivery, state="dead", reason=reason, in_doubt=False, updated=now) and tell:
                 _queue(connection, tell, now)
-
-    def _set(self, delivery_id: str, **values: object) -> None:
-        with self._store.write() as connection:
-            _set(connection, delivery_id, **values)
 
     def notify(self, tell: Tell, now: float) -> None:
         """Queue a notice. Where one with its id was queued before, nothing changes."""
@@ -164,7 +189,7 @@ class Outbox:
         """
         row = {"channel": delivery.channel, "disabled": True, "reason": disabled.reason, "at": disabled.at}
         with self._store.write() as connection:
-            _set(connection, delivery.id, state="retry", due=now, reason=disabled.reason)  # in doubt or not, as it was
+            _set(connection, delivery, state="retry", due=now, reason=disabled.reason)  # in doubt or not, as it was
             upsert(channel_states, [{**row, "settings_hash": disabled.settings_hash}], connection=connection)
             if tell:
                 connection.execute(
@@ -234,8 +259,14 @@ def _is_waiting() -> ColumnElement[bool]:
     return deliveries.c.state.in_(_WAITING)
 
 
-def _set(connection: Connection, delivery_id: str, **values: object) -> None:
-    connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**values))
+def _set(connection: Connection, delivery: Delivery, **values: object) -> bool:
+    """False where this attempt is not the last one any more: somebody else has put the delivery further."""
+    mine = (
+        deliveries.c.id == delivery.id,
+        deliveries.c.attempts == delivery.attempts,
+        deliveries.c.state.in_(("sending", "retry")),
+    )
+    return connection.execute(update(deliveries).where(*mine).values(**values)).rowcount == 1
 
 
 def _queue(connection: Connection, tell: Tell, now: float) -> None:

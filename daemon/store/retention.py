@@ -6,7 +6,6 @@ that is not finished keeps its story, an item that is still in its feed keeps it
 
 import threading
 from collections.abc import Callable, Sequence
-from math import inf
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, exists, select
@@ -14,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, exists, select
 from consumers.stories import StoryRule
 from daemon.clock import Clock
 from daemon.store import Store
+from daemon.store.space import Forget, space_of
 from daemon.store.tables import (
     alerts,
     dead_letters,
@@ -22,15 +22,11 @@ from daemon.store.tables import (
     story_matches,
 )
 
-Forget = Callable[[float, int], int]
-"""(before, limit): forget at most ``limit`` of the oldest ones from before that time; how many they were."""
-
 FINISHED: Final = ("sent", "dead")
-_PAGES = 256  # given back to the disk in one step: 1 MB
 
 
 class Retention:
-    """One thread. ``articles`` and ``seen`` are ages in seconds, ``max_size`` bytes of the store's file.
+    """One thread. ``articles`` and ``seen`` are ages in seconds, ``max_size`` bytes of the store.
 
     ``articles`` covers what comes from articles too: stories, alerts, deliveries, dead letters.
     ``delete_articles`` takes all that belongs to them along; ``delete_seen`` spares what may still be in its feed.
@@ -48,6 +44,7 @@ class Retention:
         rows: int = 100,  # 5 to 10 ms for articles of 3 kB with 10 vectors and 5 scores each
     ) -> None:
         self._store = store
+        self._space = space_of(store)
         self._delete_articles = delete_articles
         self._delete_seen = delete_seen
         self._articles = articles
@@ -62,6 +59,8 @@ class Retention:
         Pauses after each step as long as the step took, so that others write at least half of the time.
         Raises ``Unavailable``.
         """
+        self._kind = 0
+        self._space.start()  # another process may have forgotten much since
         more = True
         while more and not stop.is_set():
             started = clock.monotonic()
@@ -81,14 +80,15 @@ class Retention:
             lambda: self._old(deliveries, deliveries.c.alert_id == "", deliveries.c.updated < old, _finished()),
             lambda: self._old(dead_letters, dead_letters.c.at < old),
             lambda: self._delete_seen(now - self._seen, rows) == rows,
-            self._too_large,
-            self._give_back,
+            lambda: self._space.shrink(self._max_size, self._delete_articles, rows),
+            lambda: self._space.give_back(self._max_size),
         )
         while self._kind < len(kinds):
             if kinds[self._kind]():
                 return True
             self._kind += 1
         self._kind = 0
+        self._space.start()
         return False
 
     def _old_stories(self, before: float) -> bool:
@@ -97,20 +97,17 @@ class Retention:
         When its articles were published says nothing: feeds carry old ones, and whoever forgets that a story was told
         tells it again. Its matches go first, step by step, itself last.
         """
-        unfinished = (
-            select(alerts.c.id)
-            .join(deliveries, deliveries.c.alert_id == alerts.c.id)
-            .where(alerts.c.story_id == stories.c.id, deliveries.c.state.not_in(FINISHED))
-        )
-        joined = exists().where(story_matches.c.story_id == stories.c.id, story_matches.c.at >= before)
-        told_of = exists().where(alerts.c.story_id == stories.c.id, alerts.c.at >= before)
         with self._store.write() as connection:
-            ids = connection.scalars(
+            found = connection.scalars(
                 select(stories.c.id)
-                .where(stories.c.latest < before, ~joined, ~told_of, ~exists(unfinished))
+                .where(*_forgettable(before))
                 .order_by(stories.c.latest)
                 .limit(self._rows // 10 or 1)
             ).all()
+            # Locked, so that no alerter adds to them from here on, and asked again, as one may have before
+            locked = select(stories.c.id).where(stories.c.id.in_(found)).order_by(stories.c.id).with_for_update()
+            connection.execute(locked)
+            ids = connection.scalars(select(stories.c.id).where(stories.c.id.in_(found), *_forgettable(before))).all()
             if not ids:
                 return False
             if not self._delete(connection, story_matches, story_matches.c.story_id.in_(ids)):
@@ -131,30 +128,17 @@ class Retention:
         connection.execute(delete(table).where(key.in_(ids)))
         return len(ids) == self._rows
 
-    def _too_large(self) -> bool:
-        with self._store.read() as connection:
-            pages, free, size = _pages(connection)
-        return (pages - free) * size > self._max_size and self._delete_articles(inf, self._rows) > 0
 
-    def _give_back(self) -> bool:
-        """Free pages are used again by what comes next; only a file that is too large or mostly empty shrinks."""
-        with self._store.read() as connection:
-            pages, free, size = _pages(connection)
-        if not free or (pages * size <= self._max_size and free * 2 < pages):
-            return False
-        with self._store.write() as connection:
-            for _ in range(_PAGES):  # one page each: Python's sqlite3 takes a single step of a larger number
-                connection.exec_driver_sql("PRAGMA incremental_vacuum(1)")
-            return _pages(connection)[0] < pages
-
-
-def _pages(connection: Connection) -> tuple[int, int, int]:
-    """Pages of the file, how many of them are free, and bytes of one."""
-    pages, free, size = (
-        int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
-        for name in ("page_count", "freelist_count", "page_size")
+def _forgettable(before: float) -> Sequence[ColumnElement[bool]]:
+    """Of a story: nothing joined it or was told of it since then, and nothing is left to send about it."""
+    unfinished = (
+        select(alerts.c.id)
+        .join(deliveries, deliveries.c.alert_id == alerts.c.id)
+        .where(alerts.c.story_id == stories.c.id, deliveries.c.state.not_in(FINISHED))
     )
-    return pages, free, size
+    joined = exists().where(story_matches.c.story_id == stories.c.id, story_matches.c.at >= before)
+    told_of = exists().where(alerts.c.story_id == stories.c.id, alerts.c.at >= before)
+    return stories.c.latest < before, ~joined, ~told_of, ~exists(unfinished)
 
 
 def _finished() -> ColumnElement[bool]:

@@ -1,16 +1,21 @@
-"""Stories in the store: what the alerter decided, kept in one transaction, and brought back at start."""
+"""Stories in the store: what an alerter decided, kept in one transaction, and brought back for whoever goes on.
 
-from collections.abc import Sequence
+Several alerters may write. Each write of a topic raises the topic's *turn*, and names the turn that it follows; so
+nobody records a decision that was made with older stories than those that are kept.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Connection, Row, exists, func, select, update
 
 from consumers.alerting import Decisions, Remembered
 from consumers.model import Alert, Match, Story
 from consumers.stories import Joined, StoryRule
+from daemon.errors import Fenced
 from daemon.store import Store
-from daemon.store.tables import alerts, deliveries, stories, story_matches
+from daemon.store.tables import alerts, deliveries, stories, story_matches, story_turns
 from daemon.store.told import Progress, Told, deliveries_of, recent
 from daemon.store.upsert import insert_new, upsert
 from daemon.wire import from_json, to_json
@@ -34,19 +39,47 @@ class Stories:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def record(self, decisions: Decisions) -> None:
-        """Keep all of it or nothing; returning means durable. Recording it again changes nothing."""
-        if not decisions.joined and not decisions.alerts:
-            return
+    def turns(self, topic_ids: Collection[str]) -> Mapping[str, int]:
+        """How often the stories of each of these topics were written."""
+        query = select(story_turns).where(story_turns.c.topic_id.in_(topic_ids))
+        with self._store.read() as connection:
+            return dict.fromkeys(topic_ids, 0) | {row.topic_id: row.turn for row in connection.execute(query)}
+
+    def record(self, decisions: Decisions, turns: Mapping[str, int]) -> Mapping[str, int]:
+        """Keep all of it or nothing; returning means durable. Recording it again changes no story and no alert.
+
+        ``turns``: of the stories that the decisions were made with. Returns the new ones of the topics that were
+        written. Raises ``Fenced`` where somebody else has written one of them since.
+        """
+        written = {topic_id: turns[topic_id] for topic_id in sorted(decisions.topics)}
+        if not written:
+            return {}
         with self._store.write() as connection:
+            for topic_id, turn in written.items():  # first and in order: two that write the same topics take turns
+                _advance(connection, topic_id, turn)
             upsert(stories, [_story_row(story) for story in decisions.stories], connection=connection)
             upsert(story_matches, [_match_row(joined) for joined in decisions.joined], connection=connection)
             insert_new(alerts, [_alert_row(alert) for alert in decisions.alerts], connection=connection)
             insert_new(deliveries, _delivery_rows(decisions), connection=connection)
+        return {topic_id: turn + 1 for topic_id, turn in written.items()}
 
-    def restore(self, since: float, *, members: int = _RULE.members, known: int = _RULE.known) -> Remembered:
-        """The stories joined since then with their newest ``members`` matches; the newest ``known`` ids of matches."""
-        warm = select(story_matches.c.story_id).where(story_matches.c.at >= since).distinct()
+    def recorded(self, match_ids: Collection[str]) -> Mapping[str, Joined]:
+        """Those of these matches that are kept, by id."""
+        query = select(story_matches.c.match, story_matches.c.story_id, story_matches.c.at)
+        with self._store.read() as connection:
+            rows = connection.execute(query.where(story_matches.c.match_id.in_(match_ids)))
+            found = [Joined(match=from_json(Match, row.match), story_id=row.story_id, at=row.at) for row in rows]
+        return {joined.match.id: joined for joined in found}
+
+    def restore(self, since: float, topic_ids: Collection[str], *, members: int = _RULE.members) -> Remembered:
+        """The stories of these topics joined since then, with their newest ``members`` matches.
+
+        Whoever asks for the topics' ``turns`` first notices at ``record`` what was written meanwhile.
+        """
+        joined_since = story_matches.c.at >= since
+        warm = select(stories.c.id).where(
+            stories.c.topic_id.in_(topic_ids), exists().where(story_matches.c.story_id == stories.c.id, joined_since)
+        )
         newest = (story_matches.c.at.desc(), story_matches.c.match_id.desc())
         place = func.row_number().over(partition_by=story_matches.c.story_id, order_by=newest).label("place")
         ranked = select(story_matches.c.match_id, place).where(story_matches.c.story_id.in_(warm)).subquery()
@@ -56,9 +89,9 @@ class Stories:
             .where(ranked.c.place <= members)
             .order_by(story_matches.c.at, story_matches.c.match_id)
         )
-        ids = select(story_matches.c.match_id).order_by(*newest).limit(known)
-        with self._store.read() as connection:  # one view of all four
+        with self._store.read() as connection:
             return Remembered(
+                topics=frozenset(topic_ids),
                 stories=tuple(
                     from_json(Story, text)
                     for text in connection.execute(select(stories.c.story).where(stories.c.id.in_(warm))).scalars()
@@ -70,7 +103,6 @@ class Stories:
                 alerted=frozenset(
                     connection.execute(select(alerts.c.story_id).where(alerts.c.story_id.in_(warm))).scalars()
                 ),
-                known=tuple(reversed(connection.execute(ids).scalars().all())),
             )
 
     def alerts(self, *, limit: int, since: float = 0.0, topic_id: str = "") -> Sequence[Told]:
@@ -94,6 +126,14 @@ class Stories:
         with self._store.read() as connection:
             rows = connection.execute(query.order_by(stories.c.latest.desc(), stories.c.id).limit(limit)).scalars()
             return [from_json(Story, text) for text in rows]
+
+
+def _advance(connection: Connection, topic_id: str, turn: int) -> None:
+    if turn == 0:
+        insert_new(story_turns, [{"topic_id": topic_id, "turn": 0}], connection=connection)
+    expected = (story_turns.c.topic_id == topic_id, story_turns.c.turn == turn)
+    if connection.execute(update(story_turns).where(*expected).values(turn=turn + 1)).rowcount != 1:
+        raise Fenced(f"somebody else has written the stories of {topic_id}")
 
 
 def _story_row(story: Story) -> dict[str, Any]:

@@ -1,17 +1,8 @@
 """Every table of the store. A change here needs a migration in migrations/versions; a test compares the two."""
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Float,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-)
+from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, Table
+
+from daemon.store.types import String, Text
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"},
@@ -57,7 +48,7 @@ articles = Table(
     Column("lang", String, nullable=False),
     Column("backfill", Boolean, nullable=False),
     Index(None, "seen"),
-    Index(None, "url"),
+    Index(None, "url", postgresql_using="hash"),  # its other kind refuses URLs of more than some 2,700 bytes
 )
 
 article_vectors = Table(  # rows of float16: the whole article, the title, then each passage

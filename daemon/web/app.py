@@ -1,7 +1,7 @@
 """The HTTP application: health, metrics, a JSON API that only reads, and the page."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -38,14 +38,27 @@ _HEADERS = {
 }
 
 
-def make_app(health: Health, registry: CollectorRegistry, views: Views) -> FastAPI:
-    """For a loopback address: requests whose Host names anything else are refused."""
+Lag = Callable[[], Mapping[tuple[str, str], int]]
+
+
+def make_app(health: Health, registry: CollectorRegistry, views: Views, lag: Lag = dict) -> FastAPI:
+    """For a loopback address: requests whose Host names anything else are refused.
+
+    ``lag`` is told in ``/readyz``: by (stream, group), how many records are yet to be done.
+    """
     app = FastAPI(title="Wirewatch", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     _guard(app)
-    _watch(app, health, registry)
+    _watch(app, health, registry, lag)
     _api(app, views)
     _pages(app, health, views)
     app.mount("/static", StaticFiles(directory=_HERE / "static"))
+    return app
+
+
+def make_health_app(health: Health, registry: CollectorRegistry, lag: Lag = dict) -> FastAPI:
+    """For a process without the page: no article, no alert, and so any address. Orchestrators ask by the pod's."""
+    app = FastAPI(title="Wirewatch", docs_url=None, redoc_url=None, openapi_url=None)
+    _watch(app, health, registry, lag)
     return app
 
 
@@ -79,7 +92,7 @@ def _guard(app: FastAPI) -> None:
         return JSONResponse({"error": str(error)}, status_code=503, headers={"Retry-After": "2"})
 
 
-def _watch(app: FastAPI, health: Health, registry: CollectorRegistry) -> None:
+def _watch(app: FastAPI, health: Health, registry: CollectorRegistry, lag: Lag) -> None:
     @app.get("/healthz")
     async def healthz() -> Response:
         """200 while every role's loop turns; 503 names those that hang."""
@@ -92,7 +105,8 @@ def _watch(app: FastAPI, health: Health, registry: CollectorRegistry) -> None:
         """200 while every part does what the files ask for; 503 names those that do not, and why."""
         ready, parts = health.ready()
         waiting = [{"part": p.name, "why": p.why, "since": p.since} for p in parts if not p.ready]
-        body = {"ready": ready, "not_ready": waiting, "parts": {p.name: p.ready for p in parts}}
+        behind = [{"stream": stream, "group": group, "records": n} for (stream, group), n in sorted(lag().items()) if n]
+        body = {"ready": ready, "not_ready": waiting, "behind": behind, "parts": {p.name: p.ready for p in parts}}
         return JSONResponse(body, status_code=200 if ready else 503)
 
     @app.get("/metrics")

@@ -24,14 +24,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def bind(listen: str) -> socket.socket:
+def bind(listen: str, *, page: bool = True) -> socket.socket:
     """A listening socket for ``listen``, "host:port". Early, so that a port in use is said before anything runs.
 
-    Raises ``Unusable``: not a loopback address (there is no login yet), in use, or not possible here.
+    Raises ``Unusable``: in use, not possible here, or not a loopback address where the ``page`` is served, which has
+    no login yet.
     """
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")
-    if not is_loopback(host):
+    if page and not is_loopback(host):
         raise Unusable(
             f'[web] listen = "{listen}" would show the page to the network, and it has no login: set it to '
             '"127.0.0.1:8470" and put a reverse proxy that asks for a password in front of it'

@@ -4,11 +4,16 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import pytest
+
+from consumers.model import Stream
 from daemon.log import Log
 from daemon.log.sqlite import SqliteLog
-from tests.fake_log import Broker, FakeClock, FakeQuarantine, MemoryLog
+from tests import fake_log
+from tests.contract.kafka_logs import KafkaUnderTest
+from tests.fake_log import FakeClock, FakeQuarantine, MemoryLog
 
 
 class LogUnderTest(Protocol):
@@ -21,6 +26,18 @@ class LogUnderTest(Protocol):
     def outage(self) -> AbstractContextManager[None]:
         """While it lasts nothing can be written."""
         ...
+
+    def go_on(self, stream: Stream[Any], group: str) -> None:
+        """Another reader of the group reads a record and commits it, whoever else holds it."""
+        ...
+
+
+def go_on(log: Log, stream: Stream[Any], group: str) -> None:
+    reader = log.reader(stream, group)
+    assert reader.read(1, 30.0)
+    reader.commit()
+    reader.close()
+    log.close()
 
 
 class SqliteUnderTest:
@@ -39,11 +56,14 @@ class SqliteUnderTest:
             yield
             other.execute("ROLLBACK")
 
+    def go_on(self, stream: Stream[Any], group: str) -> None:
+        go_on(self.open(), stream, group)
+
 
 class MemoryUnderTest:
     def __init__(self, folder: Path) -> None:
         self.quarantine = FakeQuarantine()
-        self._broker = Broker()
+        self._broker = fake_log.Broker()
 
     def open(self) -> MemoryLog:
         return MemoryLog(self._broker, quarantine=self.quarantine, clock=FakeClock(), quarantine_limit=5)
@@ -54,5 +74,16 @@ class MemoryUnderTest:
         yield
         self._broker.down = False
 
+    def go_on(self, stream: Stream[Any], group: str) -> None:
+        go_on(self.open(), stream, group)
 
-IMPLEMENTATIONS: Mapping[str, Callable[[Path], LogUnderTest]] = {"sqlite": SqliteUnderTest, "memory": MemoryUnderTest}
+
+def over_kafka(request: pytest.FixtureRequest, _: Path) -> KafkaUnderTest:
+    return KafkaUnderTest(request.getfixturevalue("kafka"))
+
+
+IMPLEMENTATIONS: Mapping[str, Callable[[pytest.FixtureRequest, Path], LogUnderTest]] = {
+    "sqlite": lambda _, folder: SqliteUnderTest(folder),
+    "memory": lambda _, folder: MemoryUnderTest(folder),
+    "kafka": over_kafka,
+}

@@ -20,7 +20,7 @@ NEWER = Stream("articles", Article, lambda article: article.id, schema=ARTICLES.
 
 @pytest.fixture(params=sorted(IMPLEMENTATIONS))
 def under_test(request: pytest.FixtureRequest, tmp_path: Path) -> LogUnderTest:
-    return IMPLEMENTATIONS[request.param](tmp_path)
+    return IMPLEMENTATIONS[request.param](request, tmp_path)
 
 
 @pytest.fixture
@@ -39,14 +39,33 @@ def drain(reader: Reader[Article], limit: int = 100) -> list[Article]:
     return records
 
 
+def take(reader: Reader[Article], count: int) -> list[Article]:
+    """As many as that: one read may give fewer than there are."""
+    records: list[Article] = []
+    while len(records) < count:
+        batch = reader.read(count - len(records), 30.0)
+        assert batch, "a record is missing"
+        records += batch
+    return records
+
+
 def ids(records: Sequence[Article]) -> list[str]:
-    return [record.id for record in records]
+    """Sorted: only records of one key come in a promised order."""
+    return sorted(record.id for record in records)
+
+
+def revisions(records: Sequence[Article]) -> list[int]:
+    return [record.revision for record in records]
+
+
+def revision(number: int) -> Article:
+    return replace(article("a"), revision=number)
 
 
 def test_what_was_appended_is_there_after_the_log_was_opened_again(under_test: LogUnderTest, log: Log) -> None:
     log.append(ARTICLES, articles(3))
     again = under_test.open()
-    assert drain(again.reader(ARTICLES, "match")) == articles(3)
+    assert ids(drain(again.reader(ARTICLES, "match"))) == ["a0", "a1", "a2"]
     again.close()
 
 
@@ -66,47 +85,59 @@ def test_a_record_comes_back_as_it_was_appended(log: Log) -> None:
 
 
 def test_records_come_in_the_order_of_their_key(log: Log) -> None:
-    revisions = [replace(article(f"a{number % 3}"), revision=number) for number in range(30)]
-    for revision in revisions:
-        log.append(ARTICLES, [revision])
+    appended = [replace(article(f"a{number % 3}"), revision=number) for number in range(30)]
+    for one in appended:
+        log.append(ARTICLES, [one])
     read = drain(log.reader(ARTICLES, "match"), limit=4)
     for key in ("a0", "a1", "a2"):
-        assert [one for one in read if one.id == key] == [one for one in revisions if one.id == key]
+        assert [one for one in read if one.id == key] == [one for one in appended if one.id == key]
+
+
+def test_one_append_keeps_the_order_of_its_records_per_key(log: Log) -> None:
+    appended = [replace(article(f"a{number % 3}"), revision=number) for number in range(300)]
+    log.append(ARTICLES, appended)
+    read = drain(log.reader(ARTICLES, "match"))
+    for key in ("a0", "a1", "a2"):
+        assert [one for one in read if one.id == key] == [one for one in appended if one.id == key]
 
 
 def test_a_new_group_begins_at_the_first_record(log: Log) -> None:
     log.append(ARTICLES, articles(3))
-    assert drain(log.reader(ARTICLES, "match")) == articles(3)
+    assert ids(drain(log.reader(ARTICLES, "match"))) == ["a0", "a1", "a2"]
 
 
 def test_a_group_resumes_after_its_last_commit(under_test: LogUnderTest, log: Log) -> None:
     log.append(ARTICLES, articles(5))
     reader = log.reader(ARTICLES, "match")
-    assert ids(reader.read(2, 0.0)) == ["a0", "a1"]
+    first = take(reader, 2)
     reader.commit()
     reader.close()
     log.close()
     again = under_test.open()
-    assert ids(drain(again.reader(ARTICLES, "match"))) == ["a2", "a3", "a4"]
+    rest = drain(again.reader(ARTICLES, "match"))
+    assert len(rest) == 3
+    assert ids(first + rest) == ["a0", "a1", "a2", "a3", "a4"]
     again.close()
 
 
 def test_what_was_read_and_not_committed_comes_back_after_close(log: Log) -> None:
     log.append(ARTICLES, articles(3))
     reader = log.reader(ARTICLES, "match")
-    assert len(reader.read(3, 0.0)) == 3
+    take(reader, 3)
     reader.close()
-    assert drain(log.reader(ARTICLES, "match")) == articles(3)
+    assert ids(drain(log.reader(ARTICLES, "match"))) == ["a0", "a1", "a2"]
 
 
 def test_commit_covers_every_read_before_it(log: Log) -> None:
     log.append(ARTICLES, articles(4))
     reader = log.reader(ARTICLES, "match")
-    assert ids(reader.read(1, 0.0)) + ids(reader.read(2, 0.0)) == ["a0", "a1", "a2"]
+    read = take(reader, 1) + take(reader, 2)
     reader.commit()
     reader.commit()
     reader.close()
-    assert ids(drain(log.reader(ARTICLES, "match"))) == ["a3"]
+    rest = drain(log.reader(ARTICLES, "match"))
+    assert len(rest) == 1
+    assert ids(read + rest) == ["a0", "a1", "a2", "a3"]
 
 
 def test_commit_before_any_read_and_close_twice_are_harmless(log: Log) -> None:
@@ -120,8 +151,8 @@ def test_commit_before_any_read_and_close_twice_are_harmless(log: Log) -> None:
 
 def test_groups_know_nothing_of_each_other(log: Log) -> None:
     log.append(ARTICLES, articles(3))
-    assert drain(log.reader(ARTICLES, "match")) == articles(3)
-    assert drain(log.reader(ARTICLES, "audit")) == articles(3)
+    assert ids(drain(log.reader(ARTICLES, "match"))) == ["a0", "a1", "a2"]
+    assert ids(drain(log.reader(ARTICLES, "audit"))) == ["a0", "a1", "a2"]
 
 
 def test_streams_know_nothing_of_each_other(log: Log) -> None:
@@ -150,25 +181,27 @@ def test_two_readers_of_a_group_never_both_commit_a_record(log: Log) -> None:
     assert fenced <= 1
 
 
-def test_a_fenced_reader_stays_fenced(log: Log) -> None:
+def test_a_reader_that_the_group_went_on_without_is_fenced_and_stays_it(under_test: LogUnderTest, log: Log) -> None:
     log.append(ARTICLES, articles(4))
-    first, second = log.reader(ARTICLES, "match"), log.reader(ARTICLES, "match")
-    first.read(2, 0.0)
-    second.read(2, 0.0)
-    first.commit()
+    reader = log.reader(ARTICLES, "match")
+    take(reader, 4)
+    under_test.go_on(ARTICLES, "match")
     for _ in range(2):
         with pytest.raises(Fenced):
-            second.commit()
+            reader.commit()
     with pytest.raises(Fenced):
-        second.read(2, 0.0)
+        reader.read(2, 0.0)
+    reader.close()
+    assert len(drain(log.reader(ARTICLES, "match"))) == 3
 
 
 def test_a_poison_record_is_set_aside_before_any_record_after_it_is_read(under_test: LogUnderTest, log: Log) -> None:
-    log.append(ARTICLES, [article("before")])
-    log.append(NEWER, [article("poison")])
-    log.append(ARTICLES, [article("after")])
+    log.append(ARTICLES, [revision(0)])
+    log.append(NEWER, [replace(revision(1), title="poison")])
+    log.append(ARTICLES, [revision(2)])
     reader = log.reader(ARTICLES, "match")
-    assert ids(drain(reader, limit=1)) == ["before", "after"]
+    assert revisions(take(reader, 1)) == [0]
+    assert revisions(take(reader, 1)) == [2]
     (letter,) = under_test.quarantine.letters.values()
     assert (letter.stream, letter.group) == ("articles", "match")
     assert b"poison" in letter.payload
@@ -176,24 +209,24 @@ def test_a_poison_record_is_set_aside_before_any_record_after_it_is_read(under_t
 
 
 def test_a_poison_record_waits_while_the_quarantine_is_down(under_test: LogUnderTest, log: Log) -> None:
-    log.append(NEWER, [article("poison")])
-    log.append(ARTICLES, [article("after")])
+    log.append(NEWER, [revision(0)])
+    log.append(ARTICLES, [revision(1)])
     reader = log.reader(ARTICLES, "match")
     under_test.quarantine.down = True
     for _ in range(10):  # more often than the quarantine's limit: it is still one record
         with pytest.raises(Unavailable):
             reader.read(10, 0.0)
     under_test.quarantine.down = False
-    assert ids(drain(reader)) == ["after"]
+    assert revisions(drain(reader)) == [1]
     assert len(under_test.quarantine.letters) == 1
 
 
 def test_setting_a_record_aside_twice_changes_nothing(under_test: LogUnderTest, log: Log) -> None:
-    log.append(NEWER, [article("poison")])
-    log.append(ARTICLES, [article("after")])
+    log.append(NEWER, [revision(0)])
+    log.append(ARTICLES, [revision(1)])
     for _ in range(2):
         reader = log.reader(ARTICLES, "match")
-        assert ids(reader.read(10, 0.0)) == ["after"]
+        assert revisions(take(reader, 1)) == [1]
         reader.close()
     assert len(under_test.quarantine.letters) == 1
 
@@ -296,21 +329,27 @@ def test_an_append_whose_records_fail_half_way_appends_nothing(log: Log) -> None
 
 
 def test_an_append_during_an_outage_says_so_and_works_again_afterwards(under_test: LogUnderTest, log: Log) -> None:
+    """What could not be written may have been written all the same: its id tells."""
     log.append(ARTICLES, [article("before")])
     with under_test.outage(), pytest.raises(Unavailable):
         log.append(ARTICLES, [article("during")])
     log.append(ARTICLES, [article("during")])
-    assert ids(drain(log.reader(ARTICLES, "match"))) == ["before", "during"]
+    log.append(ARTICLES, [article("later")])
+    read = drain(log.reader(ARTICLES, "match"))
+    assert set(ids(read)) == {"before", "during", "later"}
+    assert len(read) <= 4
 
 
 def test_a_commit_during_an_outage_can_be_repeated_afterwards(under_test: LogUnderTest, log: Log) -> None:
     log.append(ARTICLES, articles(3))
     reader = log.reader(ARTICLES, "match")
-    assert len(reader.read(2, 0.0)) == 2
+    first = take(reader, 2)
     with under_test.outage(), pytest.raises(Unavailable):
         reader.commit()
     reader.commit()
-    assert ids(drain(reader)) == ["a2"]
+    rest = drain(reader)
+    assert len(rest) == 1
+    assert ids(first + rest) == ["a0", "a1", "a2"]
     reader.close()
     assert drain(log.reader(ARTICLES, "match")) == []
 

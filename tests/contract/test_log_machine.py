@@ -1,20 +1,26 @@
 """Any interleaving of append, read, commit, crash and two readers of one group, over every implementation."""
 
 import tempfile
+import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from consumers.model import ARTICLES, Article, Stream
 from daemon.errors import Fenced
 from daemon.log import Reader
+from tests.contract.kafka_logs import KafkaUnderTest
 from tests.contract.logs import LogUnderTest, MemoryUnderTest, SqliteUnderTest
 from tests.fake_log import article
+
+if TYPE_CHECKING:
+    from tests.servers.kafka import KafkaCluster
 
 NEWER = Stream("articles", Article, lambda article: article.id, schema=ARTICLES.schema + 1)
 READERS = st.integers(0, 1)
@@ -117,10 +123,22 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     def drain(self) -> None:
         reader = self.log.reader(ARTICLES, "match")
-        while records := reader.read(3, 0.0):
+        while records := reader.read(3, 0.0) or self.late(reader):
             reader.commit()
             self.committed += [(record.id, record.revision) for record in records]
         reader.close()
+
+    def late(self, reader: Reader[Article]) -> Sequence[Article]:
+        """A read may give nothing while the group is shared out anew; that must not go on for long."""
+        deadline = time.monotonic() + 30
+        records: Sequence[Article] = []
+        while self.missing() and not records and time.monotonic() < deadline:
+            records = reader.read(3, 1.0)
+        return records
+
+    def missing(self) -> bool:
+        everything = sum(map(len, self.appended.values()))
+        return len(self.committed) < everything or len(self.logs.quarantine.letters) < len(self.poison)
 
     def check(self) -> None:
         for key, numbers in self.appended.items():
@@ -146,3 +164,13 @@ def test_any_interleaving_over_sqlite_commits_every_record_exactly_once() -> Non
 
 def test_any_interleaving_over_memory_commits_every_record_exactly_once() -> None:
     run_state_machine_as_test(OverMemory, settings=QUICK)
+
+
+def test_any_interleaving_over_kafka_commits_every_record_exactly_once(kafka: "KafkaCluster") -> None:
+    """What takes long is a reader's wait for its place, while the other one, in the same thread, cannot make room."""
+
+    class OverKafka(AnyInterleaving):
+        under_test = staticmethod(lambda _: KafkaUnderTest(kafka, joining=0.3, session=1.0))
+
+    few = settings(QUICK, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+    run_state_machine_as_test(OverKafka, settings=few)

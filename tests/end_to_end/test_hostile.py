@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.grounds import Ground, ground
 from tests.scene import Desk, Item, Quiet, Receiver, Server, Site, running, wait_until
 
 AIRSTRIKES = {"id": "russian-airstrikes-syria", "query": "Russian airstrikes Syria", "channels": ["desk", "console"]}
@@ -80,8 +81,8 @@ class Hostile(Server):
 
 
 class World:
-    def __init__(self, folder: Path) -> None:
-        self.site, self.hostile, self.receiver, self.desk = Site(), Hostile(), Receiver(), Desk(folder)
+    def __init__(self, folder: Path, ground: Ground) -> None:
+        self.site, self.hostile, self.receiver, self.desk = Site(), Hostile(), Receiver(), Desk(folder, ground)
         self.site.publish("/honest", OLD)
         self.bad = [*ANSWERS, "/endless"]
         self.output = folder / "output.txt"
@@ -96,13 +97,15 @@ class World:
         return any(word in json.dumps(one.body) for one in self.receiver.accepted)
 
     def restarts(self) -> dict[str, float]:
-        found = re.findall(r'^wirewatch_role_restarts_total\{role="(\w+)"\} (\S+)$', self.desk.get("/metrics")[1], re.M)
+        pages = "\n".join(self.desk.get("/metrics", process)[1] for process in self.desk.processes)
+        found = re.findall(r'^wirewatch_role_restarts_total\{role="(\w+)"\} (\S+)$', pages, re.M)
         return {role: float(number) for role, number in found if float(number)}
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("desk"))
+@pytest.fixture(scope="module", params=["embedded", "shared"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("desk")
+    world = World(folder, ground(request, folder))
     start = world.desk.start
     with world.output.open("wb") as output:
         world.desk.start = lambda **_: start(output=output.fileno())  # type: ignore[method-assign]

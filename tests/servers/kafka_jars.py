@@ -21,11 +21,11 @@ def folder() -> Path:
     return Path(base) / "wirewatch" / f"kafka-{VERSION}"
 
 
-def class_path() -> str:
-    """What `java -cp` takes. The first call on a machine downloads 59 MB; later ones need no network.
+def class_path() -> Path:
+    """A file for `java @file` that names the jars: 12 KB of them, too long to be read in a list of processes.
 
-    A file is written last that lists the jars: jgo takes any file of the right name for a finished download, so what an
-    interrupted run left behind is thrown away.
+    The first call on a machine downloads 59 MB, in half a minute; later ones need no network. The file is written last:
+    jgo takes any jar of the right name for a finished download, so what an interrupted run left behind is thrown away.
     """
     home = folder()
     home.mkdir(parents=True, exist_ok=True)
@@ -35,9 +35,9 @@ def class_path() -> str:
         if not listing.exists():
             shutil.rmtree(jars, ignore_errors=True)
             found = os.pathsep.join(map(str, _download(jars)))
-            listing.with_suffix(".new").write_text(found, encoding="utf-8")
+            listing.with_suffix(".new").write_text(f'-cp "{found}"', encoding="utf-8")
             listing.with_suffix(".new").rename(listing)
-    return listing.read_text(encoding="utf-8")
+    return listing
 
 
 def _download(repository: Path) -> list[Path]:

@@ -1,7 +1,9 @@
 """Ports of servers that are stopped and started again."""
 
+import json
 import random
 import socket
+from pathlib import Path
 
 
 def free_ports(count: int) -> list[int]:
@@ -18,3 +20,18 @@ def free_ports(count: int) -> list[int]:
             if port not in found and probe.connect_ex(("127.0.0.1", port)) != 0:
                 found.append(port)
     return found
+
+
+def kept_ports(file: Path, count: int) -> list[int]:
+    """The ports in the file; chosen and written there the first time.
+
+    Raises:
+        ValueError: the file was written for another number of ports.
+    """
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(free_ports(count)), encoding="utf-8")
+    ports: list[int] = json.loads(file.read_text(encoding="utf-8"))
+    if len(ports) != count:
+        raise ValueError(f"{file.parent} was made for {len(ports)} ports, not {count}: take another folder")
+    return ports

@@ -2,8 +2,8 @@
 
 Between the two stands a keeper, a small process of its own: its stdin is a pipe whose other end the owner holds, and
 the kernel closes that end however the owner dies. prctl(PR_SET_PDEATHSIG) alone would not do: it fires when the
-*thread* that started the process ends, and tests start servers from threads. The keeper has one thread that lives as
-long as it does, so for the step from keeper to server it is safe, and used.
+*thread* that started the process ends, and tests start servers from threads. The keeper starts the server from the
+thread that it lives and dies with, so for that step it is safe, and used.
 """
 
 import ctypes
@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 END_OF_LOG = 4_000  # characters of a server's output that an error shows
@@ -25,7 +26,7 @@ class Died(Exception):
 
 
 class Process:
-    """One server, run until told otherwise.
+    """One server, run until told otherwise. Not for several threads at once.
 
     `ending` is the signal that it gets when its owner is gone; what outlives that by 10 s is killed. Output is
     appended to `log`.
@@ -34,16 +35,20 @@ class Process:
     def __init__(self, command: Sequence[str | Path], *, log: Path, ending: signal.Signals = signal.SIGKILL) -> None:
         self._log = log
         self._keeper = subprocess.Popen(
-            # -I -S: a keeper needs no packages, and starts in 15 ms
+            # -I -S: a keeper needs no packages
             [sys.executable, "-I", "-S", __file__, str(int(ending)), str(log), *map(str, command)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            bufsize=1,
             start_new_session=True,  # Ctrl-C in a terminal reaches the owner alone
         )
+        assert self._keeper.stdin is not None
         assert self._keeper.stdout is not None
-        first = self._keeper.stdout.readline()
+        self._orders, self._answers = self._keeper.stdin, self._keeper.stdout
+        first = self._answers.readline()
         if not first:
+            self.close()
             raise Died(self.report())
         self.pid = int(first)
 
@@ -52,12 +57,10 @@ class Process:
         return self._keeper.poll() is None
 
     def send(self, number: signal.Signals) -> None:
-        """Signals the server. The keeper does it: it alone knows that the pid has not become somebody else's."""
-        assert self._keeper.stdin is not None
-        try:
-            print(int(number), file=self._keeper.stdin, flush=True)
-        except BrokenPipeError:
-            return  # it has ended already
+        """Signals the server, or nobody where it has ended: the keeper knows whose the pid is. Returns when sent."""
+        with suppress(BrokenPipeError):
+            self._orders.write(f"{int(number)}\n")
+            self._answers.readline()
 
     def wait(self, seconds: float) -> None:
         """Returns when the server has ended.
@@ -68,10 +71,10 @@ class Process:
         try:
             self._keeper.wait(seconds)
         except subprocess.TimeoutExpired as err:
-            raise TimeoutError(f"still running after {seconds:g} s\n{self.report()}") from err
+            raise TimeoutError(f"still running after {seconds:g} s; {self.report()}") from err
 
     def wait_until(self, serves: Callable[[], bool], seconds: float) -> None:
-        """Asks `serves` again and again; its calls are expected to wait a little by themselves.
+        """Asks `serves` again and again.
 
         Raises:
             Died: the server ended instead.
@@ -79,18 +82,18 @@ class Process:
         """
         deadline = time.monotonic() + seconds
         while not serves():
-            if not self.running:
+            with suppress(subprocess.TimeoutExpired):
+                self._keeper.wait(0.05)
                 raise Died(self.report())
             if time.monotonic() > deadline:
-                raise TimeoutError(f"does not serve after {seconds:g} s\n{self.report()}")
+                raise TimeoutError(f"does not serve after {seconds:g} s; {self.report()}")
 
     def close(self) -> None:
         """Ends the server as its owner's death would, and waits for it."""
-        assert self._keeper.stdin is not None
-        assert self._keeper.stdout is not None
-        self._keeper.stdin.close()
+        with suppress(BrokenPipeError):
+            self._orders.close()
         self._keeper.wait()
-        self._keeper.stdout.close()
+        self._answers.close()
 
     def report(self) -> str:
         text = self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
@@ -116,17 +119,18 @@ def keep(ending: signal.Signals, log: Path, command: Sequence[str]) -> int:
     def obey() -> None:
         for line in sys.stdin:
             server.send_signal(int(line))
+            with suppress(BrokenPipeError):  # the owner has just died
+                print("sent", flush=True)
         server.send_signal(ending)
-        server.send_signal(signal.SIGCONT)  # a paused server takes no signal but SIGKILL
-        try:
+        server.send_signal(signal.SIGCONT)  # a paused server hears nothing but SIGKILL
+        with suppress(subprocess.TimeoutExpired):
             server.wait(10)
-        except subprocess.TimeoutExpired:
-            server.kill()
+        server.kill()
 
     threading.Thread(target=obey, daemon=True).start()
     return server.wait()
 
 
 if __name__ == "__main__":
-    # os._exit: the thread may be blocked on stdin, and holds its lock, which an ordinary exit would wait for
+    # os._exit: an ordinary exit would wait for stdin's lock, which the thread holds
     os._exit(keep(signal.Signals(int(sys.argv[1])), Path(sys.argv[2]), sys.argv[3:]) & 0xFF)

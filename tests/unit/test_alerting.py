@@ -26,10 +26,10 @@ def remembered(*batches: Decisions) -> Remembered:
     stories = {story.id: story for batch in batches for story in batch.stories}
     joined = {each.match.id: replace(each, founded=False, again=False) for batch in batches for each in batch.joined}
     return Remembered(
+        topics=frozenset(topic_id for batch in batches for topic_id in batch.topics),
         stories=tuple(stories.values()),
         joined=tuple(joined.values()),
         alerted=frozenset(alert.story_id for batch in batches for alert in batch.alerts),
-        known=tuple(joined),
     )
 
 
@@ -121,14 +121,71 @@ def test_a_story_that_still_goes_on_when_its_topic_is_back_is_told() -> None:
     assert len(decider.decide([events.report("fire", "b.example")], START + 60).alerts) == 1
 
 
-def test_a_match_that_arrives_before_its_new_topic_is_told_when_the_topic_is_heard_of() -> None:
-    events, decider = Events(), Alerter()
+def test_a_match_of_a_topic_that_nobody_knows_any_more_is_kept_and_not_told() -> None:
+    decisions = Alerter().decide([Events().report("fire")], START)
+    assert len(decisions.joined) == 1
+    assert not decisions.alerts
+
+
+def test_what_was_decided_and_given_up_is_decided_again_after_the_topic_is_restored() -> None:
+    events, decider = Events(), alerter()
+    recorded = decider.decide([events.report("fire", "a.example")], START)
+    given_up = decider.decide([events.report("strike", "a.example")], START + 1)
+    decider.restore(remembered(recorded))
+    assert decider.decide([events.report("strike", "a.example")], START + 1) == given_up
+    assert not decider.decide([events.report("fire", "b.example")], START + 2).alerts
+
+
+def test_restoring_one_topic_leaves_the_others_as_they_are() -> None:
+    decider = alerter(HARBOUR, Topic(id="weather", query="weather"))
+    storm = decider.decide([Events("weather").report("storm", "a.example")], START)
+    decider.restore(Remembered(topics=frozenset({"harbour"})))
+    later = decider.decide([Events("weather").report("storm", "b.example")], START + 60)
+    assert [story.id for story in later.stories] == [story.id for story in storm.stories]
+    assert not later.alerts
+
+
+# -- replays
+
+
+def replayed(match: Match) -> Match:
+    return replace(match, article=replace(match.article, backfill=True))
+
+
+def test_a_replay_of_what_was_told_changes_nothing() -> None:
+    events, decider = Events(), alerter()
     match = events.report("fire")
-    assert not decider.decide([match], START).alerts
-    decider.apply_topics({"harbour": HARBOUR})
-    (alert,) = decider.decide([], START + 1).alerts
-    assert alert.match_id == match.id
-    assert not decider.decide([], START + 2).alerts
+    decider.decide([match], START)
+    assert decider.decide([replayed(match)], START + 60) == Decisions(at=START + 60)
+
+
+def test_a_live_match_that_its_own_replay_has_overtaken_is_told_once() -> None:
+    events, decider = Events(), alerter()
+    match = events.report("fire")
+    assert not decider.decide([replayed(match)], START).alerts
+    live = decider.decide([match], START + 1)
+    assert [alert.match_id for alert in live.alerts] == [match.id]
+    assert [joined.match for joined in live.joined] == [match]
+    assert decider.decide([match, replayed(match), match], START + 2) == Decisions(at=START + 2)
+
+
+def test_a_live_match_that_was_overtaken_is_told_when_its_story_is_no_longer_remembered() -> None:
+    events, decider = Events(), alerter()
+    match = events.report("fire")
+    (joined,) = decider.decide([replayed(match)], START).joined
+    decider.forget(["harbour"])
+    live = decider.decide([match, match], START + 60, {match.id: joined})
+    assert [(alert.story_id, alert.match_id) for alert in live.alerts] == [(joined.story_id, match.id)]
+    assert not live.joined
+
+
+def test_an_article_edited_long_after_its_story_is_not_told_however_it_was_read() -> None:
+    events, decider = Events(), alerter()
+    match = events.report("fire")
+    for old in (match, replayed(match)):
+        (joined,) = alerter().decide([old], START).joined
+        edited = events.edited(match, title="corrected")
+        assert decider.decide([edited], START + 37 * DAY, {match.id: joined}) == Decisions(at=START + 37 * DAY)
 
 
 def test_a_topic_without_channels_has_alerts_and_no_deliveries() -> None:

@@ -1,6 +1,4 @@
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,15 +8,7 @@ from consumers.matcher import Judged, Score
 from consumers.model import Article
 from daemon.store import Store
 from daemon.store.archive import CHUNK, Archive
-from daemon.store.opening import open_store
 from daemon.store.tables import article_vectors, scores
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store("sqlite:", tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def test_an_alert_is_shown_as_told_with_its_reports_and_the_history_of_its_deliv
     outbox = Outbox(store)
     delivery = outbox.claim(NOON + 1, "desk")
     assert delivery
-    outbox.retry(delivery.id, NOON + 900, "cannot connect to 127.0.0.1", in_doubt=False)
+    outbox.retry(delivery, NOON + 900, "cannot connect to 127.0.0.1", in_doubt=False)
     shown = wirewatch(tmp_path, "alerts", "show", delivery.alert_id[:8]).stdout
     assert "Russian airstrikes Syria · first report ·" in shown
     assert "Russian aircraft carried out twenty strikes" in shown

@@ -15,6 +15,7 @@ from daemon.log.opening import open_log
 from daemon.publish import TopicPublisher
 from daemon.store.opening import open_store
 from daemon.store.topics import TopicVersions
+from daemon.store.workers import Worker, Workers
 from daemon.topics_file import topics_file
 from daemon.watch import FolderWatch
 
@@ -118,6 +119,9 @@ def running(desk: Desk) -> Iterator[TopicVersions]:
         versions = TopicVersions(store)
         publisher = TopicPublisher(log, versions, SystemClock())
         working: dict[str, int | None] = {}
+        Workers(store).beat(
+            Worker(id="match", roles=("match",), host="here", pid=1, version="0", since=0.0, seen=0.0, ready=True)
+        )
 
         def follow(_: str) -> None:
             publisher.publish(topics_file(desk.file, ["console"]).load())
@@ -142,6 +146,7 @@ def test_beside_a_daemon_every_edit_says_that_it_is_in_force(desk: Desk, running
     assert "version 2." in desk.topics("edit", "cables", "--query", "cables cut").stdout
     assert running.in_force()["cables"].query == "cables cut"
     shown = desk.topics("show", "cables").stdout
-    assert "version 2 on match" in shown
+    assert "version 2 by match" in shown
+    assert "on 1/1 matcher since" in shown
     assert "In force after" in desk.topics("remove", "cables", "--yes").stdout
     assert "cables" not in running.in_force()

@@ -26,12 +26,6 @@ ARTICLE = Article(id="a", feed_id="f", source="example.org", title="Harbour reop
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with closing(open_store("sqlite:", tmp_path / "data")) as store:
-        yield store
-
-
-@pytest.fixture
 def letters(store: Store) -> DeadLetters:
     return DeadLetters(store)
 

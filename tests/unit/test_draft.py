@@ -1,13 +1,10 @@
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from consumers.matcher import Matcher
 from consumers.model import Article, Topic
 from daemon.draft import back_test, try_article
+from daemon.store import Store
 from daemon.store.archive import Archive
-from daemon.store.opening import open_store
 from tests.fake_embedder import FakeEmbedder
 
 DAY = 86_400.0
@@ -18,10 +15,8 @@ OTHER = ("Wheat exports rise", "Exports of wheat rose again.")
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Archive]:
-    store = open_store("sqlite:", tmp_path)
-    yield Archive(store)
-    store.close()
+def archive(store: Store) -> Archive:
+    return Archive(store)
 
 
 def read(archive: Archive, *texts: tuple[str, str], day: int = 0, embedder: FakeEmbedder | None = None) -> None:

@@ -1,8 +1,7 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,6 @@ from daemon.fetch.dispatcher import Dispatcher
 from daemon.fetch.poll import Polled
 from daemon.store import Store
 from daemon.store.feeds import FeedStates
-from daemon.store.opening import open_store
 from tests.fake_feeds import SteadyClock
 
 
@@ -64,13 +62,6 @@ class World:
             if not waiting or not self.dispatcher.running:
                 break
         await asyncio.sleep(0)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store("sqlite:", tmp_path)
-    yield store
-    store.close()
 
 
 @pytest.fixture

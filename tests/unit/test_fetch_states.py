@@ -1,24 +1,14 @@
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from daemon.feeds import Feed, FeedState, SeenItem
 from daemon.store import Store
 from daemon.store.feeds import FeedStates
-from daemon.store.opening import open_store
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
 A, B = Feed(id="a", url="https://www.a.example/rss"), Feed(id="b", url="https://b.example/rss")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store("sqlite:", tmp_path)
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -1,19 +1,70 @@
 """Records as JSON: today's, older ones, newer ones, and nonsense."""
 
 import json
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.model import ARTICLES, MATCHES, TOPICS, Article, Match, Passage, Topic
+from consumers.model import ARTICLES, MATCHES, STREAMS, TOPICS, Article, Match, Passage, Stream, Topic
 from daemon.log.codec import Undecodable, decode, encode
 from tests.fake_log import article, topic
 
 RECORDS = Path(__file__).parents[1] / "data" / "records"
+GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 UNICODE = st.text(st.characters(exclude_categories=["Cs"]))
+
+ARTICLE = Article(
+    id="5f2b6c0a9d1e4c738a6f0b2d4e8c1a97",
+    revision=2,
+    feed_id="example-world",
+    source="example.org",
+    url="https://example.org/world/homs",
+    title="Warplanes strike targets near Homs, ministry says",
+    text='Aircraft carried out twenty strikes on Wednesday.\n\nThe ministry: "in Homs province" – ✈ 🚨.',
+    published=1_790_000_000.0,
+    seen=1_790_000_060.5,
+    lang="en",
+    backfill=True,
+)
+MATCH = Match(
+    id="0d3c7e5b1f2a4968b7c6d5e4f3a2b1c0",
+    topic_id="russian-airstrikes-syria",
+    topic_version=4,
+    article=ARTICLE,
+    score=0.7125,
+    passage=Passage(text="Aircraft carried out twenty strikes on Wednesday.", number=1, of=3, marks=((0, 8), (28, 35))),
+    reasons=("words Russian, air strikes", "meaning 0.71"),
+    vector=b"\x00\x3c\x00\xbc\xfb\xff",
+)
+TOPIC = Topic(
+    id="russian-airstrikes-syria",
+    query="Russian airstrikes Syria",
+    kind="theme",
+    description="Air attacks inside Syria.",
+    channels=("console", "desk"),
+    enabled=False,
+    version=4,
+    epoch=2,
+)
+WRITTEN: Mapping[type, object] = {Article: ARTICLE, Match: MATCH, Topic: TOPIC}
+
+
+def golden(stream: Stream[Any], schema: int) -> bytes:
+    return (GOLDEN / f"{stream.name}.schema{schema}.json").read_bytes().removesuffix(b"\n")
+
+
+def defaults(value: object, name: str = "") -> list[str]:
+    """The dotted names of the fields that have their default in ``value``."""
+    found = []
+    for known in fields(value) if is_dataclass(value) else ():
+        inner, dotted = getattr(value, known.name), f"{name}.{known.name}"
+        found += [dotted] if known.default is not MISSING and inner == known.default else defaults(inner, dotted)
+    return found
 
 
 def test_a_record_is_json_that_anybody_can_read() -> None:
@@ -123,3 +174,26 @@ def test_an_empty_vector_and_no_marks_survive() -> None:
         id="m", topic_id="t", topic_version=1, article=article("a"), score=0.5, passage=Passage(text="", number=1, of=1)
     )
     assert decode(MATCHES, encode(MATCHES, match)) == match
+
+
+@pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
+def test_what_is_written_today_is_what_was_written_before(stream: Stream[Any]) -> None:
+    """Where this fails: a new field with a default may go into the golden file. What an older Wirewatch could not read
+    or would misunderstand raises ``schema`` and gets a golden file of its own beside this one."""
+    assert encode(stream, WRITTEN[stream.type]) == golden(stream, stream.schema)
+
+
+@pytest.mark.parametrize(
+    ("stream", "schema"), [(stream, schema) for stream in STREAMS for schema in range(1, stream.schema + 1)]
+)
+def test_every_schema_there_ever_was_is_read(stream: Stream[Any], schema: int) -> None:
+    assert decode(stream, golden(stream, schema)) == WRITTEN[stream.type]
+
+
+def test_a_golden_record_has_no_field_that_could_vanish_unnoticed() -> None:
+    assert {name for value in WRITTEN.values() for name in defaults(value)} == set()
+
+
+def test_every_golden_file_belongs_to_a_stream() -> None:
+    known = {f"{stream.name}.schema{n}.json" for stream in STREAMS for n in range(1, stream.schema + 1)}
+    assert {path.name for path in GOLDEN.iterdir()} == known

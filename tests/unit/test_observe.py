@@ -1,8 +1,5 @@
 """What those who look from outside are told of what happens inside."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from daemon.feeds import Feed
@@ -12,7 +9,6 @@ from daemon.observe import Observer
 from daemon.status import Status
 from daemon.store import Store
 from daemon.store.feeds import FeedStates
-from daemon.store.opening import open_store
 from daemon.store.survey import Kept
 from daemon.telemetry import Metrics
 from tests.kept_rows import NOW, HeldClock
@@ -46,10 +42,8 @@ class Watched:
 
 
 @pytest.fixture
-def watched(tmp_path: Path) -> Iterator[Watched]:
-    store = open_store("sqlite:", tmp_path)
-    yield Watched(store)
-    store.close()
+def watched(store: Store) -> Watched:
+    return Watched(store)
 
 
 def test_while_polls_are_put_off_fetching_is_not_ready_and_says_why(watched: Watched) -> None:

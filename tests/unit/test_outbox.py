@@ -1,8 +1,6 @@
 """The outbox: states, order, and the message as its story stands when it is sent."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import delete
@@ -10,18 +8,10 @@ from sqlalchemy import delete
 from consumers.errors import Reject
 from consumers.model import Message, Report, Story
 from daemon.store import Store
-from daemon.store.opening import open_store
 from daemon.store.outbox import Delivery, Disabled, Outbox, Tell
 from daemon.store.tables import stories
 from tests.alert_samples import ALERT, NOON, NOTICE
 from tests.fake_channels import put_alert, put_story, row_of, states
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store("sqlite:", tmp_path)
-    yield store
-    store.close()
 
 
 def claimed(outbox: Outbox, channel: str = "desk", now: float = NOON + 1) -> Delivery:
@@ -63,10 +53,10 @@ def test_what_was_on_the_wire_in_a_crash_is_in_doubt_since_it_left(store: Store)
     (id_,) = put_alert(store)
     outbox = Outbox(store)
     claimed(outbox, now=NOON + 1)
-    assert outbox.recover(NOON + 50) == 1
+    assert outbox.recover(NOON + 50, "desk") == 1
     again = claimed(outbox, now=NOON + 60)
     assert (again.id, again.in_doubt, again.since, again.attempts) == (id_, True, NOON + 1, 2)
-    outbox.absent(id_, NOON + 61)
+    outbox.absent(again, NOON + 61)
     assert not row_of(store, id_).in_doubt
     assert row_of(store, id_).updated == NOON + 61
 
@@ -75,7 +65,7 @@ def test_what_was_sent_stays_sent_through_a_recovery(store: Store) -> None:
     (id_,) = put_alert(store)
     outbox = Outbox(store)
     outbox.sent(claimed(outbox).id, "ts", NOON + 2)
-    assert outbox.recover(NOON + 3) == 0
+    assert outbox.recover(NOON + 3, "desk") == 0
     assert row_of(store, id_).provider_id == "ts"
     assert states(store) == {id_: "sent"}
 
@@ -147,7 +137,7 @@ def test_a_refusal_leaves_a_message_in_doubt_for_its_next_attempt(store: Store) 
     (id_,) = put_alert(store)
     outbox = Outbox(store)
     claimed(outbox, now=NOON + 1)
-    outbox.recover(NOON + 2)
+    outbox.recover(NOON + 2, "desk")
     refusal = Disabled(reason="wrong token", at=NOON + 3, settings_hash="h")
     outbox.refuse(claimed(outbox, now=NOON + 3), refusal, NOON + 3)
     assert row_of(store, id_).in_doubt
@@ -156,9 +146,9 @@ def test_a_refusal_leaves_a_message_in_doubt_for_its_next_attempt(store: Store) 
 
 def test_what_a_clock_that_was_a_year_ahead_has_put_off_goes_out_when_it_is_right_again(store: Store) -> None:
     put_alert(store, 1, due=NOON + 365 * 86400.0)
-    (later,) = put_alert(store, 2, channels=("other",), due=NOON + 3600.0)
+    put_alert(store, 2, channels=("other",), due=NOON + 3600.0)
     outbox = Outbox(store)
     assert outbox.due_channels(NOON) == {"desk"}
     assert claimed(outbox, now=NOON)
-    outbox.retry(later, NOON + 365 * 86400.0, "down", in_doubt=False)
+    outbox.retry(claimed(outbox, "other", NOON + 3600.0), NOON + 365 * 86400.0, "down", in_doubt=False)
     assert outbox.due_channels(NOON) == {"other"}

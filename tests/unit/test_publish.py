@@ -1,8 +1,7 @@
 """From the file to the stream: versions, repeats and crashes between the two."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from daemon.errors import Unavailable
 from daemon.log import Tombstone
 from daemon.publish import TopicPublisher, decide
 from daemon.store import Store
-from daemon.store.opening import open_store
 from daemon.store.topics import TopicVersion, TopicVersions
 
 
@@ -64,13 +62,6 @@ class TopicsStream:
 
     def close(self) -> None:
         pass
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store("sqlite:", tmp_path)
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """The sender: nothing is lost, no channel delays another, and every answer has its consequence."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,13 +17,6 @@ from daemon.store.opening import open_store
 from daemon.store.outbox import Delivery, Outbox, Tell
 from tests.alert_samples import NOON, NOTICE
 from tests.fake_channels import FakeChannel, FindingChannel, Lost, Sending, put_alert, row_of, states
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store("sqlite:", tmp_path)
-    yield store
-    store.close()
 
 
 def all_settled(store: Store) -> bool:
@@ -347,14 +338,14 @@ class DyingOutbox(Outbox):
         super().sent(delivery_id, provider_id, now, note=note)
         self.fuse.moment()
 
-    def absent(self, delivery_id: str, now: float) -> None:
+    def absent(self, delivery: Delivery, now: float) -> None:
         self.fuse.moment()
-        super().absent(delivery_id, now)
+        super().absent(delivery, now)
         self.fuse.moment()
 
-    def retry(self, delivery_id: str, at: float, reason: str, *, in_doubt: bool) -> None:
+    def retry(self, delivery: Delivery, at: float, reason: str, *, in_doubt: bool) -> None:
         self.fuse.moment()
-        super().retry(delivery_id, at, reason, in_doubt=in_doubt)
+        super().retry(delivery, at, reason, in_doubt=in_doubt)
         self.fuse.moment()
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from daemon.channel_settings import CHANNEL_TYPES, EmailChannel, SlackChannel, WebhookChannel
 from daemon.errors import ConfigError
+from daemon.log.broker import StreamPlan
 from daemon.settings import Settings, load_settings, parse_settings
 from daemon.units import format_duration, parse_duration, parse_size
 
@@ -42,11 +43,31 @@ def test_the_shipped_file_says_exactly_the_defaults() -> None:
     assert parse_settings(SHIPPED.read_text("utf-8"), FILE) == parse("")
 
 
+def section(name: str) -> str:
+    """The lines of the shipped file from [name] to the next table, examples of channels among them."""
+    (text,) = re.findall(rf"^\[{name}\]\n(.*?)(?=^\[|^# ---|\Z)", SHIPPED.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return str(text)
+
+
 def test_the_shipped_file_mentions_every_key_of_every_section() -> None:
+    """With its value; a key that is nothing by default (a file, a variable) as a comment that shows how to write it."""
     shown = tomllib.loads(SHIPPED.read_text("utf-8"))
     for name, field in Settings.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            assert set(shown[name]) == set(field.annotation.model_fields), f"[{name}]"
+            keys = field.annotation.model_fields
+            nothing = {key for key in keys if keys[key].default is None or key.endswith("_env")}
+            commented = set(re.findall(r"(?:^# |# or )(\w+) = \"", section(name), re.MULTILINE))
+            assert set(shown[name]) == set(keys) - nothing, f"[{name}]"
+            assert commented == nothing, f"[{name}]"
+
+
+def test_the_commented_keys_of_the_shipped_log_and_store_are_valid_when_uncommented(tmp_path: Path) -> None:
+    for name, besides in (("log", {"tls": "true", "sasl": '"scram-sha-512"', "username": '"w"'}), ("store", {})):
+        lines = section(name).splitlines()
+        commented = [line.removeprefix("# ") for line in lines if re.match(r"# \w+ = ", line)]
+        changed = [f"{key} = {value}" for key, value in besides.items()]
+        assert len(commented) == len(set(re.findall(r"^# (\w+) = ", section(name), re.MULTILINE)))
+        parse("\n".join([f"[{name}]", *commented, *changed]))
 
 
 def test_the_shipped_file_mentions_every_key_of_every_channel() -> None:
@@ -96,6 +117,30 @@ def test_of_several_mistakes_the_first_in_the_file_is_told() -> None:
         ('[fetch]\nmin_interval = "2d"\n', 1, "have to grow in this order"),
         ('[web]\nlisten = "8470"\n', 2, "127.0.0.1:8470"),
         ('[log]\nurl = "mysql:"\n', 2, 'write "sqlite:"'),
+        ('[log]\nurl = "kafka://b"\n', 2, '"kafka://broker-1:9092,broker-2:9092"'),
+        ('[log]\nurl = "kafka://b:65536"\n', 2, '"kafka://broker-1:9092,broker-2:9092"'),
+        ('[log]\nurl = "kafka://b:9092,"\n', 2, '"kafka://broker-1:9092,broker-2:9092"'),
+        ('[log]\nurl = "b:9092"\n', 2, '"kafka://broker-1:9092,broker-2:9092"'),
+        ('[log]\nprefix = "wire watch."\n', 2, "made of letters, digits"),
+        ('[log]\ncreate = "no"\n', 2, "write true or false"),
+        ("[log]\npartitions = 0\n", 2, "greater than or equal to 1"),
+        ('[log]\nmax_record = "63kB"\n', 2, "greater than or equal to 64000"),
+        ('[log]\ncompression = "snappy"\n', 2, '"none", "gzip" or "zstd"'),
+        ("[log]\nreplication = 1\n", 1, "with min_insync = 2 of replication = 1: set min_insync = 1"),
+        ('[log]\nsasl = "oauthbearer"\n', 2, '"scram-sha-256"'),
+        ('[log]\nsasl = "scram-sha-512"\nusername = "w"\n', 1, "username and password_env or password_file"),
+        ('[log]\nsasl = "scram-sha-512"\npassword_env = "P"\n', 1, "username and password_env or password_file"),
+        ('[log]\nusername = "w"\npassword_env = "P"\n', 1, 'set sasl as well: "plain"'),
+        ('[log]\nsasl = "plain"\nusername = "w"\npassword_env = "P"\n', 1, "in the clear: set tls = true"),
+        ('[log]\ntls = true\ncert_file = "c"\n', 1, "cert_file goes with key_file"),
+        ('[log]\nca_file = "ca.pem"\n', 1, "nothing would be encrypted: set tls = true"),
+        ('[log]\npassword_env = "P"\npassword_file = "p"\n', 1, "set only one of password_env or password_file"),
+        ('[store]\nurl = "postgresql://h"\n', 2, '"postgresql://user@host:5432/database"'),
+        ('[store]\nurl = "mysql://h/d"\n', 2, '"postgresql://user@host:5432/database"'),
+        ("[store]\nconnections = 0\n", 2, "greater than or equal to 1"),
+        ('[store]\npassword_env = "P"\npassword_file = "p"\n', 1, "set only one of password_env or password_file"),
+        ("[workers]\nlease = 10\n", 2, "write a duration with its unit"),
+        ('[web]\npublic_url = "wirewatch.example.org"\n', 2, "https://wirewatch.example.org"),
         ("fetch = 3\n", 1, "write a table"),
         ("[channel]\ndesk = 3\n", 2, "table"),
         ('[channel."my desk"]\ntype = "console"\n', 1, "a channel's name"),
@@ -131,6 +176,78 @@ def test_a_secret_in_the_file_is_refused_and_not_repeated(key: str, kind: str) -
     assert error.line == 3
     assert "very-secret" not in str(error)
     assert error.__cause__ is None
+
+
+@pytest.mark.parametrize("name", ["log", "store"])
+def test_a_password_of_the_log_or_the_store_in_the_file_is_refused_and_not_repeated(name: str) -> None:
+    error = refusal(f'[{name}]\npassword = "very-secret"\n')
+    assert (error.line, error.key) == (2, f"{name}.password")
+    assert "password_env" in str(error)
+    assert "very-secret" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("log", "kafka://w:very-secret@b:9092"),
+        ("store", "postgresql://w:very-secret@h:5432/d"),
+        ("store", "postgresql://w@h:5432/d?password=very-secret"),
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_repeated(name: str, url: str) -> None:
+    error = refusal(f'[{name}]\nurl = "{url}"\n')
+    assert error.line == 2
+    assert "very-secret" not in str(error)
+    assert error.__cause__ is None
+
+
+SECURED = """[log]
+url = "kafka://b1:9092,[::1]:9093/"
+tls = true
+ca_file = "ca.pem"
+sasl = "scram-sha-512"
+username = "w"
+password_file = "kafka-password"
+"""
+
+
+def test_a_cluster_is_made_of_its_keys_and_its_password_stays_out_of_sight(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("made up")
+    (tmp_path / "kafka-password").write_text("very-secret\n")
+    settings = parse_settings(SECURED, tmp_path / "wirewatch.toml")
+    broker = settings.log.broker("wirewatch-1")
+    assert broker is not None
+    assert broker.servers == ("b1:9092", "[::1]:9093")
+    assert (broker.client, broker.ca_file, broker.sasl) == ("wirewatch-1", tmp_path / "ca.pem", "scram-sha-512")
+    assert broker.password == "very-secret"
+    assert "very-secret" not in repr(broker) + repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://w@h:5432/d?sslmode=verify-full", "postgresql://w@/d?host=/run/postgresql"]
+)
+def test_a_database_is_reached_over_the_network_or_through_a_socket(url: str) -> None:
+    assert parse(f'[store]\nurl = "{url}"\n').store.external
+
+
+def test_without_a_cluster_there_is_none_to_be_made_and_no_secret_is_read() -> None:
+    assert parse("").log.broker() is None
+    assert parse('[store]\npassword_env = "WIREWATCH_NEVER_SET"\n').store.password() == ""
+
+
+def test_a_certificate_or_password_that_is_away_says_which_key_named_it(tmp_path: Path) -> None:
+    settings = parse_settings(SECURED, tmp_path / "wirewatch.toml")
+    with pytest.raises(ConfigError, match=r"log\.ca_file: the file .*ca\.pem cannot be read \(No such file"):
+        settings.log.broker()
+    (tmp_path / "ca.pem").write_text("made up")
+    with pytest.raises(ConfigError, match="check password_file"):
+        settings.log.broker()
+
+
+def test_streams_are_planned_from_the_log_and_the_retention() -> None:
+    settings = parse('[log]\npartitions = 3\nreplication = 1\nmin_insync = 1\n[retention]\nlog = "2d"\n')
+    assert settings.stream_plan == StreamPlan(partitions=3, replication=1, min_insync=1, retention=2 * 86400.0)
+    assert parse("").stream_plan == StreamPlan()
 
 
 def test_a_relative_secret_file_lies_beside_the_settings(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 import json
-from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete
 from typer.testing import CliRunner
 
 from consumers.model import Passage, Report
@@ -12,7 +13,7 @@ from daemon.cli import app as command_line
 from daemon.feeds import FeedState
 from daemon.health import Part
 from daemon.status import Recent, Running, Status, ago, lag_rows, render, report
-from daemon.store import Store
+from daemon.store import Store, tables
 from daemon.store.opening import open_store
 from daemon.store.overview import channel_lines
 from daemon.store.survey import condition, survey
@@ -21,13 +22,6 @@ from tests.kept_rows import NOW, HeldClock, KeptRows
 
 PASSAGE = Passage(text="x", number=1, of=1)
 REPORTS = [Report(source="example.org", url="https://example.org/1", title="t", at=NOW)]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store("sqlite:", tmp_path / "data")
-    yield store
-    store.close()
 
 
 @pytest.fixture
@@ -127,20 +121,20 @@ def test_many_who_ask_at_once_cost_one_look(store: Store, tmp_path: Path):
     assert recent().at == clock.now()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     title=st.text() | st.just('"error":""') | st.just('"polled":null'),
     error=st.text() | st.just('"error":""') | st.just('"polled":null'),
     polled=st.none() | st.floats(0, 1e10),
 )
 def test_a_feed_is_counted_by_what_it_is_whatever_strangers_wrote_into_it(
-    title: str, error: str, polled: float | None, tmp_path_factory: pytest.TempPathFactory
+    store: Store, title: str, error: str, polled: float | None
 ):
-    store = open_store("sqlite:", tmp_path_factory.mktemp("one"))
     state = FeedState(feed_id="f", title=title, error=error, polled=polled)
+    with store.write() as connection:
+        connection.execute(delete(tables.feeds))
     KeptRows(store).feed(state)
     kept = survey(store, NOW)
-    store.close()
     assert (kept.feeds_new, kept.feeds_failing) == (condition(state) == "new", condition(state) == "failing")
 
 
@@ -155,11 +149,9 @@ def test_a_span_is_told_in_its_largest_unit(seconds: float, text: str):
     assert ago(seconds) == text
 
 
-def test_without_a_daemon_the_command_shows_what_the_store_knows_and_exits_with_3(
-    store: Store, rows: KeptRows, tmp_path: Path
-):
-    rows.topic("T")
-    store.close()
+def test_without_a_daemon_the_command_shows_what_the_store_knows_and_exits_with_3(tmp_path: Path):
+    with closing(open_store("sqlite:", tmp_path / "data")) as store:
+        KeptRows(store).topic("T")
     result = CliRunner().invoke(command_line, ["--config", str(tmp_path), "status"])
     assert result.exit_code == 3
     assert "1 in force" in result.stdout

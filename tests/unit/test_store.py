@@ -6,41 +6,41 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import func, select, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Table, func, inspect, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from daemon.errors import Unavailable, Unusable
 from daemon.store import Store
 from daemon.store.migrations import SCHEMA, Schema
-from daemon.store.opening import FILE, open_for_reading, open_store
-from daemon.store.tables import feeds, metadata, topics_applied
+from daemon.store.opening import FILE, open_store
+from daemon.store.tables import feeds, leases, metadata, topics_applied
+from daemon.store.types import String
 from daemon.store.upsert import insert_new, upsert
+from tests.stores import Place, PostgresPlaces
 
-NEXT_STEP = """
+NEXT = f"{int(SCHEMA.head) + 1:04}"
+NEXT_STEP = f"""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{NEXT}"
+down_revision = "{SCHEMA.head}"
 
 
 def upgrade() -> None:
     op.add_column("feeds", sa.Column("colour", sa.String(), nullable=False, server_default="blue"))
 """
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store("sqlite:", tmp_path)
-    yield store
-    store.close()
+FIRST_RELEASE = "0001"
 
 
 def feed(feed_id: str, next_due: float = 1.0) -> dict[str, object]:
@@ -66,52 +66,146 @@ def test_the_newest_step_is_the_one_that_start_up_compares_with() -> None:
     assert ScriptDirectory(str(SCHEMA.steps)).get_current_head() == SCHEMA.head
 
 
-def test_start_up_leaves_alembic_alone_when_the_schema_is_in_force(tmp_path: Path) -> None:
-    open_store("sqlite:", tmp_path).close()
+def test_text_is_sorted_and_compared_by_code_point_whatever_the_order_of_the_database(store: Store) -> None:
+    ids = [
+        "a",
+        "B",
+        "_",
+        "-a",
+        "a b",
+        "ab",
+        "Ä",
+        "ä",
+        "\u00e9",
+        "e\u0301",
+        "\U0001f600",
+        "\uffee",
+        "ss",
+        "ß",
+        "10",
+        "9",
+    ]
+    with store.write() as connection:
+        upsert(feeds, [feed(id_) for id_ in ids], connection=connection)
+    with store.read() as connection:
+        assert connection.scalars(select(feeds.c.feed_id).order_by(feeds.c.feed_id)).all() == sorted(ids)
+        between = feeds.c.feed_id.between("B", "a b")
+        assert set(connection.scalars(select(feeds.c.feed_id).where(between))) == {"B", "_", "a", "a b"}
+
+
+def test_every_text_column_of_postgresql_has_that_order(postgres_places: PostgresPlaces, tmp_path: Path) -> None:
+    with psycopg.connect(postgres_places(tmp_path).url) as connection:
+        other = connection.execute(
+            "SELECT attrelid::regclass, attname FROM pg_attribute JOIN pg_class c ON c.oid = attrelid"
+            " WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'"
+            " AND attcollation NOT IN (0, 'pg_catalog.\"C\"'::regcollation)"
+        ).fetchall()
+    postgres_places.give_back()
+    assert other == []
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=st.text(st.characters(exclude_categories=("Cs",)) | st.just("\0")))
+def test_any_text_comes_back_but_for_nul_where_it_cannot_be_held(store: Store, words: str) -> None:
+    with store.write() as connection:
+        upsert(feeds, [feed("a") | {"state": words}], connection=connection)
+    held = words.replace("\0", "\ufffd") if store.external else words
+    with store.read() as connection:
+        assert connection.scalar(select(feeds.c.state)) == held
+        assert connection.scalar(select(feeds.c.feed_id).where(feeds.c.state == words)) == "a"
+
+
+def test_start_up_leaves_alembic_alone_when_the_schema_is_in_force(place: Place) -> None:
+    place.open().close()
     code = (
         "import sys, pathlib; from daemon.store.opening import open_store;"
-        "open_store('sqlite:', pathlib.Path(sys.argv[1])).close(); assert 'alembic' not in sys.modules"
+        "open_store(sys.argv[1], pathlib.Path(sys.argv[2])).close(); assert 'alembic' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, place.url, place.data_dir], check=True, env=with_this_code())
+
+
+def test_a_file_needs_no_driver_of_a_server(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib; from daemon.store.opening import open_store;"
+        "open_store('sqlite:', pathlib.Path(sys.argv[1])).close(); assert 'psycopg' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, tmp_path], check=True, env=with_this_code())
 
 
 def next_schema(folder: Path, step: str = NEXT_STEP) -> Schema:
     shutil.copytree(SCHEMA.steps, folder)
-    (folder / "versions" / "0002_next.py").write_text(step)
-    return Schema(folder, "0002")
+    (folder / "versions" / f"{NEXT}_next.py").write_text(step)
+    return Schema(folder, NEXT)
 
 
-def test_a_migration_keeps_what_is_in_the_store(tmp_path: Path) -> None:
-    old = open_store("sqlite:", tmp_path)
+def schema_of_the_first_release(folder: Path) -> Schema:
+    shutil.copytree(SCHEMA.steps, folder)
+    for step in (folder / "versions").glob("*.py"):
+        if not step.name.startswith(FIRST_RELEASE):
+            step.unlink()
+    return Schema(folder, FIRST_RELEASE)
+
+
+def test_a_store_of_the_first_release_is_brought_up_to_date_with_all_that_it_holds(tmp_path: Path) -> None:
+    old = open_store("sqlite:", tmp_path, schema_of_the_first_release(tmp_path / "steps"))
+    with old.read() as connection:
+        known = inspect(connection).get_table_names()
+    assert "leases" not in known
+    tables = [table for table in metadata.sorted_tables if table.name in known]
+    filled = {table: [a_row(table, number) for number in range(3)] for table in tables}
+    with old.write() as connection:
+        for table, rows in filled.items():
+            upsert(table, rows, connection=connection)
+    old.close()
+    with closing(open_store("sqlite:", tmp_path)) as new, new.read() as connection:
+        for table, rows in filled.items():
+            kept = connection.execute(select(table).order_by(*table.primary_key.columns)).mappings().all()
+            assert [dict(row) for row in kept] == rows, table.name
+        assert connection.execute(select(leases)).all() == []
+
+
+def a_row(table: Table, number: int) -> dict[str, object]:
+    kinds: dict[type, object] = {int: number, float: number / 7, bool: True, bytes: b"\0\xff"}
+    return {
+        column.name: f"text {number}" if isinstance(column.type, String) else kinds[column.type.python_type]
+        for column in table.columns
+    }
+
+
+def test_a_migration_keeps_what_is_in_the_store(place: Place, tmp_path: Path) -> None:
+    old = place.open()
     with old.write() as connection:
         upsert(feeds, [feed("a", 7.0)], connection=connection)
     old.close()
-    new = open_store("sqlite:", tmp_path, next_schema(tmp_path / "100% steps"))
+    new = place.open(next_schema(tmp_path / "100% steps"))
     with new.read() as connection:
         assert connection.execute(text("SELECT feed_id, next_due, colour FROM feeds")).all() == [("a", 7.0, "blue")]
     new.close()
 
 
-def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
-    old = open_store("sqlite:", tmp_path)
+def test_a_migration_that_fails_changes_nothing(place: Place, tmp_path: Path) -> None:
+    old = place.open()
     with old.write() as connection:
         upsert(feeds, [feed("a", 7.0)], connection=connection)
     old.close()
-    before = (tmp_path / FILE).read_bytes()
+    before = (tmp_path / FILE).read_bytes() if place.url == "sqlite:" else b""
     broken = next_schema(tmp_path / "steps", NEXT_STEP + '    op.execute("SELECT nonsense")\n')
     with pytest.raises(Unusable, match="was left as it was"):
-        open_store("sqlite:", tmp_path, broken)
-    assert (tmp_path / FILE).read_bytes() == before
-    again = open_store("sqlite:", tmp_path)
+        place.open(broken)
+    if before:
+        assert (tmp_path / FILE).read_bytes() == before
+    again = place.open()
+    with again.read() as connection:
+        assert "colour" not in {column["name"] for column in inspect(connection).get_columns("feeds")}
     assert due(again) == {"a": 7.0}
     again.close()
 
 
-def test_an_older_store_is_not_migrated_by_somebody_who_only_reads(tmp_path: Path) -> None:
-    open_store("sqlite:", tmp_path).close()
+def test_an_older_store_is_not_migrated_by_somebody_who_only_reads(place: Place, tmp_path: Path) -> None:
+    place.open().close()
     with pytest.raises(Unusable, match="older Wirewatch"):
-        open_for_reading("sqlite:", tmp_path, next_schema(tmp_path / "steps"))
-    open_for_reading("sqlite:", tmp_path).close()
+        place.open_for_reading(next_schema(tmp_path / "steps"))
+    place.open_for_reading().close()
 
 
 # -- reading and writing
@@ -157,16 +251,17 @@ def test_writes_take_turns_and_none_is_lost(store: Store) -> None:
     assert due(store) == {"a": 100.0}
 
 
-def test_what_was_written_is_there_after_a_kill(tmp_path: Path) -> None:
+def test_what_was_written_is_there_after_a_kill(place: Place) -> None:
     code = (
         "import sys, pathlib; from daemon.store.opening import open_store; from daemon.store.tables import feeds\n"
-        "store = open_store('sqlite:', pathlib.Path(sys.argv[1]))\n"
+        "store = open_store(sys.argv[1], pathlib.Path(sys.argv[2]))\n"
         "for number in range(10**9):\n"
         "    with store.write() as c: c.execute(feeds.insert().values("
         "feed_id=str(number), listed=True, next_due=0.0, state=''))\n"
         "    print(number, flush=True)\n"
     )
-    child = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, env=with_this_code())
+    command = [sys.executable, "-c", code, place.url, place.data_dir]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, env=with_this_code())
     assert child.stdout is not None
     for _ in range(20):
         child.stdout.readline()
@@ -174,12 +269,13 @@ def test_what_was_written_is_there_after_a_kill(tmp_path: Path) -> None:
     reported = 20 + len(child.stdout.read().splitlines())
     child.wait()
     child.stdout.close()
-    store = open_store("sqlite:", tmp_path)
+    store = place.open()
     assert len(due(store)) in (reported, reported + 1)  # the last may have been written and not yet reported
     store.close()
 
 
-def test_a_full_disk_is_waited_for_and_writes_go_on_when_there_is_space(store: Store) -> None:
+def test_a_full_disk_is_waited_for_and_writes_go_on_when_there_is_space(tmp_path: Path) -> None:
+    store = open_store("sqlite:", tmp_path)
     with store.write() as connection:
         upsert(feeds, [feed("a")], connection=connection)
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
@@ -193,12 +289,13 @@ def test_a_full_disk_is_waited_for_and_writes_go_on_when_there_is_space(store: S
     with store.write() as connection:
         upsert(feeds, large, connection=connection)
     assert len(due(store)) == 51
+    store.close()
 
 
 def test_our_own_mistakes_are_not_waited_for(store: Store) -> None:
     with pytest.raises(IntegrityError), store.write() as connection:
         connection.execute(feeds.insert(), [feed("a"), feed("a")])
-    with pytest.raises(OperationalError), store.read() as connection:
+    with pytest.raises((OperationalError, ProgrammingError), match="nonsense"), store.read() as connection:
         connection.exec_driver_sql("SELECT nonsense")
 
 
@@ -217,8 +314,8 @@ def test_damage_that_shows_later_stops_the_work_with_a_sentence(tmp_path: Path) 
     store.close()
 
 
-def test_a_store_opened_for_reading_cannot_write_and_sees_what_the_owner_writes(store: Store, tmp_path: Path) -> None:
-    reader = open_for_reading("sqlite:", tmp_path)
+def test_a_store_opened_for_reading_cannot_write_and_sees_what_others_write(store: Store, place: Place) -> None:
+    reader = place.open_for_reading()
     with store.write() as connection:
         upsert(feeds, [feed("a")], connection=connection)
     assert due(reader).keys() == {"a"}
@@ -266,6 +363,17 @@ def test_insert_new_leaves_what_is_there(store: Store) -> None:
         insert_new(feeds, [feed("a", 2.0), feed("b", 2.0)], connection=connection)
         insert_new(feeds, [], connection=connection)
     assert due(store) == {"a": 1.0, "b": 2.0}
+
+
+def test_upsert_keeps_what_is_newer(store: Store) -> None:
+    with store.write() as connection:
+        for version in (2.0, 1.0):
+            upsert(feeds, [feed("a", version) | {"state": str(version)}], connection=connection, newest="next_due")
+        upsert(feeds, [feed("b", 3.0), feed("b", 2.0)], connection=connection, newest="next_due")
+        upsert(feeds, [feed("a", 2.0) | {"state": "same"}], connection=connection, newest="next_due")
+    assert due(store) == {"a": 2.0, "b": 3.0}
+    with store.read() as connection:
+        assert connection.scalar(select(feeds.c.state).where(feeds.c.feed_id == "a")) == "same"
 
 
 def test_upsert_knows_keys_of_several_columns(store: Store) -> None:

@@ -1,7 +1,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from daemon.feeds import Feed, FeedState
 from daemon.health import Health
 from daemon.status import Running, Status, report
 from daemon.store import Store
-from daemon.store.opening import open_store
 from daemon.telemetry import Metrics
 from daemon.web.app import is_local, make_app
 from daemon.web.server import address, bind, serve
@@ -26,13 +25,6 @@ from tests.kept_rows import NOW, HeldClock, KeptRows
 REPORT = Report(source="example.org", url="https://example.org/1", title="Warplanes strike", at=NOW - 900)
 COPY = Report(source="two.example", url="https://two.example/1", title="Same", at=NOW - 300, copy_of="example.org")
 PASSAGE = Passage(text="Aircraft carried out strikes in Homs.", number=2, of=9, marks=((0, 8), (21, 28)))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store("sqlite:", tmp_path)
-    yield store
-    store.close()
 
 
 @pytest.fixture
@@ -101,7 +93,7 @@ async def test_healthz_names_a_role_that_hangs(site: Site, health: Health):
 
 
 async def test_readyz_names_the_part_that_is_not_ready_and_why(site: Site, health: Health):
-    assert await site.json("/readyz") == {"ready": True, "not_ready": [], "parts": {"fetch": True}}
+    assert await site.json("/readyz") == {"ready": True, "not_ready": [], "behind": [], "parts": {"fetch": True}}
     why = "config/topics.toml:3: query: say in plain words what to watch for"
     health.set("topics-file", False, why)
     status, body, _ = await site.get("/readyz")

@@ -1,0 +1,113 @@
+"""A rolling restart of all roles: is anything lost, and for how long does nothing arrive?
+
+    python -m benchmarks.rolling [--quiet 10]
+
+Two processes of each role and one with the page, on Kafka and PostgreSQL. A site publishes two alarming articles a
+second; each process is told to stop (SIGTERM), started again and waited for until it is ready, one after the other.
+The pause is the longest time between two alerts that a receiver accepted. At the end every article is archived and told
+once.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+
+from benchmarks.crash import ROLES
+from benchmarks.invented import TOPICS, alarming
+from tests.grounds import shared_ground
+from tests.scene import Desk, Receiver, Site, wait_until
+
+FEEDS = 8  # each on a host of its own: those of one host are polled by one fetcher
+PAUSE = 5.0  # seconds; the longest that is allowed
+
+
+class Publisher(threading.Thread):
+    def __init__(self, site: Site) -> None:
+        super().__init__(daemon=True)
+        self._site = site
+        self.stopped = threading.Event()
+        self.published = 0
+
+    def run(self) -> None:
+        while not self.stopped.wait(0.5):
+            self.published += 1
+            self._site.publish(f"/feed/{self.published % FEEDS}", alarming(self.published, random.Random(1)))
+
+
+def longest_gap(moments: Sequence[float], since: float, until: float) -> float:
+    inside = [since, *(moment for moment in sorted(moments) if since <= moment <= until)]
+    return max((later - earlier for earlier, later in pairwise(inside)), default=0.0)
+
+
+def rolling(quiet: float) -> list[str]:
+    wrong: list[str] = []
+    with ExitStack() as stack:
+        ground = shared_ground(stack, processes=ROLES)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wirewatch-rolling-")))
+        site, receiver, desk = Site(keep=10_000, hosts=FEEDS), Receiver(), Desk(folder, ground)
+        stack.callback(desk.kill)
+        for feed in range(FEEDS):
+            site.publish(f"/feed/{feed}")
+        desk.configure(
+            feeds=[f"{url}/feed/{feed}" for feed, url in enumerate(site.urls)],
+            topics=[{**topic, "channels": ["desk"]} for topic in TOPICS],
+            channels=f'[channel.desk]\ntype = "webhook"\nurl = "{receiver.url}/hook"\n',
+        )
+        desk.start()
+        desk.wait_ready(180)
+        wait_until(lambda: all(site.polled(f"/feed/{feed}") for feed in range(FEEDS)), seconds=60, what="first polls")
+        publisher = Publisher(site)
+        publisher.start()
+        wait = publisher.stopped.wait
+        wait_until(lambda: len(receiver.accepted) > 3, seconds=60, what="the first alerts")
+        for name in ["nothing", *desk.processes]:
+            since = receiver.accepted[-1].at
+            if name in desk.processes:
+                if desk.stop(name):
+                    wrong.append(f"{name} did not stop in good order")
+                desk.start(name)
+                desk.wait_ready(120)
+            wait(quiet)
+            gap = longest_gap([one.at for one in receiver.accepted], since, receiver.accepted[-1].at)
+            print(f"{name} restarted: the longest time without an alert was {gap:.1f} s", flush=True)
+            if gap > PAUSE:
+                wrong.append(f"{gap:.1f} s without an alert while {name} was restarted")
+        publisher.stopped.set()
+        publisher.join()
+        wrong += _left(desk, receiver, publisher.published)
+        if desk.stop():
+            wrong.append("not every process stopped in good order")
+    return wrong
+
+
+def _left(desk: Desk, receiver: Receiver, published: int) -> list[str]:
+    def done() -> bool:
+        articles = int(str(desk.ground.rows("SELECT count(*) FROM articles")[0][0]))
+        waiting = int(str(desk.ground.rows("SELECT count(*) FROM deliveries WHERE state != 'sent'")[0][0]))
+        return articles == published and waiting == 0
+
+    try:
+        wait_until(done, seconds=120, what="everything is archived and told")
+    except AssertionError as error:
+        return [str(error)]
+    alerts = {str(id_) for (id_,) in desk.ground.rows("SELECT id FROM deliveries WHERE alert_id != ''")}
+    print(f"{published} articles, {len(alerts)} alerts, {len(receiver.accepted)} messages accepted")
+    return [] if receiver.ids == alerts else [f"{len(alerts)} alerts and {len(receiver.ids)} accepted"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--quiet", type=float, default=10, help="seconds of traffic after each restart")
+    wrong = rolling(parser.parse_args().quiet)
+    print("\n".join(f"WRONG: {sentence}" for sentence in wrong) or "nothing lost, nothing doubled")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""The role ``alert``: matches become stories and alerts, and alerts go out."""
+
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from consumers.alerting import AlreadyPublished
+from consumers.alerting import lines as already_published
+from daemon.app.process import Process
+from daemon.channel_settings import ChannelSettings
+from daemon.channels import build_channels
+from daemon.live_line import Terminal
+from daemon.roles import Alerting
+from daemon.sender import Sender
+from daemon.settings import AlertSettings
+from daemon.store.outbox import Outbox
+from daemon.store.stories import Stories
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """``alerting`` runs on a thread, ``sender`` on the loop; ``set_channels`` may be called from any thread."""
+
+    alerting: Alerting
+    sender: Sender
+    set_channels: Callable[[Mapping[str, ChannelSettings]], None]
+
+
+async def telling(
+    stack: AsyncExitStack,
+    settings: AlertSettings,
+    channels: Mapping[str, ChannelSettings],
+    process: Process,
+    *,
+    page: str,
+    user_agent: str,
+    lease: float,
+    drain: float,
+) -> Telling:
+    """``page`` is the address of Wirewatch's own page, ``lease`` the seconds that one lasts, ``drain`` those to finish
+    what is on the wire.
+    """
+    session = await stack.enter_async_context(_session(user_agent))
+    channels_of = partial(
+        build_channels,
+        session=session,
+        write=lambda text: process.terminal.print(text, to=sys.stdout),
+        colour=sys.stdout.isatty(),
+        now=process.clock.now,
+    )
+    sender = Sender(
+        outbox=Outbox(process.store, page=page),
+        leases=process.leases,
+        lease=lease,
+        channels=channels_of(channels),
+        clock=process.clock,
+        operator=settings.operator,
+        rng=process.rng,
+        count=process.observer.attempted,
+        accepted=process.metrics.delivery_latency.observe,
+        report=process.observer.channel,
+        drain=drain,
+    )
+    alerting = Alerting(
+        log=process.log,
+        stories=Stories(process.store),
+        quarantine=process.letters.put,
+        clock=process.clock,
+        settle=settings.settle,
+        beat=partial(process.health.beat, "alert"),
+        trouble=partial(process.observer.trouble, "alert"),
+        decided=process.observer.decided,
+        rejected=process.observer.rejected,
+        summary=partial(_say_already_published, process.terminal),
+    )
+
+    def set_channels(channels: Mapping[str, ChannelSettings]) -> None:
+        process.loop.call_soon_threadsafe(sender.set_channels, channels_of(channels))
+
+    return Telling(alerting=alerting, sender=sender, set_channels=set_channels)
+
+
+def _say_already_published(terminal: Terminal, summary: AlreadyPublished, topic: str) -> None:
+    """For whoever reads along: where nobody does any more, the alerts go on without it."""
+    with suppress(OSError, ValueError):
+        terminal.print("\n".join(already_published(summary, topic)), to=sys.stdout)
+
+
+def _session(user_agent: str) -> "ClientSession":
+    import aiohttp
+
+    return aiohttp.ClientSession(headers={"User-Agent": user_agent}, cookie_jar=aiohttp.DummyCookieJar())

@@ -1,0 +1,347 @@
+"""kafka-python's clients, as the log uses them. The only file that imports it.
+
+That import takes 0.2 s, so ``open_log`` imports the log when it is needed. Whatever is asked here raises
+``Unavailable`` where the cluster may come back by itself, and ``Unusable`` where somebody has to change the settings,
+the password or the cluster.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka import errors as kafka_errors
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.net.compat import KafkaNetClient
+from kafka.net.sasl import get_sasl_mechanism
+from kafka.structs import MemberState
+
+from daemon.errors import Fenced, Unavailable, Unusable
+from daemon.log.broker import Broker
+from daemon.log.kafka_access import Options, milliseconds
+from daemon.log.kafka_groups import Partition
+from daemon.log.kafka_knock import knock
+from daemon.log.kafka_reader import Fetched
+from daemon.log.streams import Found, Wanted
+
+C = TypeVar("C")
+
+_GOODBYE = 2.0  # seconds to leave a group
+
+_HOPELESS = (  # nothing but a change of the settings or of the cluster's helps
+    kafka_errors.AuthorizationError,
+    kafka_errors.SaslAuthenticationFailedError,
+    kafka_errors.UnsupportedSaslMechanismError,
+    kafka_errors.KafkaConfigurationError,
+    kafka_errors.InvalidTopicError,
+    kafka_errors.InvalidSessionTimeoutError,
+    kafka_errors.InconsistentGroupProtocolError,
+    kafka_errors.InvalidReplicationFactorError,
+    kafka_errors.InvalidPartitionsError,
+    kafka_errors.InvalidConfigurationError,
+    kafka_errors.PolicyViolationError,
+    kafka_errors.MessageSizeTooLargeError,
+    kafka_errors.UnsupportedVersionError,
+)
+_OUSTED = (  # the group went on without this member
+    kafka_errors.CommitFailedError,
+    kafka_errors.RebalanceInProgressError,
+    kafka_errors.IllegalGenerationError,
+    kafka_errors.UnknownMemberIdError,
+    kafka_errors.FencedInstanceIdError,
+)
+
+
+class Clients:
+    """Makes kafka-python's clients, and keeps those that all threads share."""
+
+    def __init__(self, broker: Broker, options: Options) -> None:
+        self._broker = broker
+        self._options = options
+        self.patience_ms = options.patience_ms
+        self._making = threading.Lock()
+        self._admin: KafkaAdminClient | None = None
+        self._questions: KafkaConsumer | None = None
+        self._closed = False
+
+    def producer(self) -> "_Producer":
+        with self.translated():
+            return _Producer(self._made(KafkaProducer, self._options.producing()), self.translated)
+
+    def member(self, topic: str, group: str) -> "_Consumer":
+        """Range gives each member neighbouring partitions in one round. Nothing is kept between batches, so nothing
+        is gained by keeping partitions; and the cooperative assignor takes two rounds, in which kafka-python does not
+        read either.
+        """
+        with self.translated():
+            consumer = self._made(
+                KafkaConsumer,
+                {
+                    **self._options.joining(group),
+                    "partition_assignment_strategy": (RangePartitionAssignor,),
+                },
+            )
+            consumer.subscribe([topic])
+            try:
+                # A member that leads the group and does not know the partitions gives nobody any.
+                known = consumer.partitions_for_topic(topic)
+            except kafka_errors.KafkaError:
+                consumer.close(autocommit=False)
+                raise
+        if not known:
+            consumer.close(autocommit=False)
+            raise _missing(topic)
+        return _Consumer(consumer, topic, group, clients=self)
+
+    def follower(self, topic: str) -> "_Consumer":
+        with self.asking() as admin:
+            partitions = _partitions(admin.describe_topics([topic]))
+            if not partitions:
+                raise _missing(topic)
+            consumer = self._made(KafkaConsumer, self._options.reading())
+            consumer.assign(partitions)
+        return _Consumer(consumer, topic, None, clients=self)
+
+    @contextmanager
+    def asking(self) -> Iterator[KafkaAdminClient]:
+        with self.translated():
+            with self._making:
+                if self._closed:
+                    raise Unavailable("the log is closed")
+                if self._admin is None:
+                    self._admin = self._made(KafkaAdminClient, self._options.asking())
+            yield self._admin
+
+    def ends(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The offset after the last record that there is now. Readers do not ask on their own connection: there the
+        answer would wait behind a fetch that waits for records, up to 0.5 s.
+        """
+        with self.translated():
+            ends: Mapping[TopicPartition, int] = self._asker().end_offsets(list(partitions), self.patience_ms)
+            return ends
+
+    def bounds(self, topics: Collection[str]) -> tuple[Mapping[Partition, int], Mapping[Partition, int]]:
+        """(the offset of the first record that is kept, the offset after the last one), of the topics that exist."""
+        with self.asking() as admin:
+            every = _partitions(admin.describe_topics(sorted(topics)))
+            return self._asker().beginning_offsets(every, self.patience_ms), self.ends(every)
+
+    def groups(self) -> list[str]:
+        with self.asking() as admin:
+            return [group["group_id"] for group in admin.list_groups()]
+
+    def committed(self, groups: Collection[str]) -> Mapping[str, Mapping[Partition, int]]:
+        """By group: the places of the partitions that have one."""
+        with self.asking() as admin:
+            found = admin.list_group_offsets(list(groups)) if groups else {}
+        return {group: {one: at.offset for one, at in offsets.items()} for group, offsets in found.items()}
+
+    def found(self, names: Collection[str]) -> Mapping[str, Found | None]:
+        with self.asking() as admin:
+            topics = {topic["name"]: topic for topic in _there(admin.describe_topics(sorted(names)))}
+            resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
+            configs = admin.describe_configs(resources, config_filter="all") if resources else {}
+        return {name: _found(topics[name], configs["topic"][name]) if name in topics else None for name in names}
+
+    def make(self, wanted: Iterable[Wanted]) -> None:
+        topics = {
+            one.name: {
+                "num_partitions": one.partitions,
+                "replication_factor": one.replication,
+                "configs": dict(one.configs),
+            }
+            for one in wanted
+        }
+        with self.asking() as admin:
+            for name, topic in topics.items():
+                with suppress(kafka_errors.TopicAlreadyExistsError):
+                    admin.create_topics({name: topic})
+            admin.wait_for_topics(list(topics), timeout_ms=self.patience_ms)
+
+    def brokers(self) -> int:
+        with self.asking() as admin:
+            return sum(not broker.get("is_fenced") for broker in admin.describe_cluster()["brokers"])
+
+    def close(self) -> None:
+        with self._making:
+            self._closed = True
+            for client in (self._admin, self._questions):
+                if client is not None:
+                    with suppress(kafka_errors.KafkaError):
+                        client.close()
+
+    def _asker(self) -> KafkaConsumer:
+        with self._making:
+            if self._closed:
+                raise Unavailable("the log is closed")
+            if self._questions is None:
+                self._questions = self._made(KafkaConsumer, self._options.reading())
+            return self._questions
+
+    def _made(self, kind: Callable[..., C], options: Mapping[str, Any]) -> C:
+        """kafka-python leaves a thread behind for every client that does not get through to the cluster."""
+        inner: list[KafkaNetClient] = []
+
+        def remembered(**configs: Any) -> KafkaNetClient:
+            inner.append(KafkaNetClient(**configs))
+            return inner[-1]
+
+        try:
+            return kind(kafka_client=remembered, **options)
+        except kafka_errors.KafkaError:
+            for client in inner:
+                client.close()
+            knock(self._broker, self._options.tls, lambda: get_sasl_mechanism(options["sasl_mechanism"])(**options))
+            raise
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        try:
+            yield
+        except _HOPELESS as error:
+            raise Unusable(f"the Kafka cluster at {', '.join(self._broker.servers)} refuses: {error}") from error
+        except kafka_errors.KafkaError as error:
+            raise Unavailable(f"the Kafka cluster at {', '.join(self._broker.servers)}: {error}") from error
+        except RuntimeError as error:  # what kafka-python raises when another thread closes a client meanwhile
+            if not self._closed:
+                raise
+            raise Unavailable("the log is closed") from error
+
+
+Translated = Callable[[], Any]
+
+
+class _Producer:
+    """What ``Writer`` needs of a producer."""
+
+    def __init__(self, producer: KafkaProducer, translated: Translated) -> None:
+        self._producer = producer
+        self.translated = translated
+        self.stuck = False
+
+    def send(self, topic: str, key: bytes, value: bytes | None) -> Any:
+        with self.translated():
+            return self._producer.send(topic, key=key, value=value)
+
+    def settle(self, sent: Sequence[Any], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        first: kafka_errors.KafkaError | None = None
+        for future in sent:
+            try:
+                future.get(max(0.0, deadline - time.monotonic()))
+            except kafka_errors.KafkaError as error:
+                first = first or error
+                self.stuck = self.stuck or not future.is_done
+        with self.translated():
+            if first is not None:
+                raise first
+
+    def close(self) -> None:
+        try:
+            self._producer.close(timeout=_GOODBYE)
+        except kafka_errors.KafkaError:  # brokers are away: it leaves its thread running
+            self._producer._sender.force_close()
+            self._producer._sender.join(_GOODBYE)
+            self._producer.close(timeout=0)
+
+
+class _Consumer:
+    """A ``Client`` of one topic."""
+
+    def __init__(
+        self,
+        consumer: KafkaConsumer,
+        topic: str,
+        group: str | None,
+        *,
+        clients: Clients,
+    ) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self._group = group
+        self._clients = clients
+
+    def membership(self) -> Hashable | None:
+        if self._group is None:
+            return True
+        now = self._consumer.group_metadata()
+        return (now.generation_id, now.member_id) if now.state is MemberState.STABLE else None
+
+    def poll(self, limit: int, seconds: float) -> Sequence[Fetched]:
+        with self._clients.translated():
+            polled = self._consumer.poll(timeout_ms=milliseconds(seconds), max_records=limit)
+        return [record for records in polled.values() for record in records]
+
+    def partitions(self) -> Collection[int]:
+        return {one.partition for one in self._consumer.assignment()}
+
+    def places(self) -> Mapping[int, int]:
+        with self._clients.translated():
+            found = {
+                one.partition: self._consumer.position(one, timeout_ms=self._clients.patience_ms)
+                for one in self._consumer.assignment()
+            }
+        unknown = [partition for partition, place in found.items() if place is None]
+        if unknown:
+            raise Unavailable(f"the Kafka cluster does not tell where {self._topic} begins ({unknown})")
+        return found
+
+    def ends(self) -> Mapping[int, int]:
+        return {one.partition: end for one, end in self._clients.ends(self._consumer.assignment()).items()}
+
+    def go_to(self, places: Mapping[int, int]) -> None:
+        with self._clients.translated():
+            for one in self._consumer.assignment():
+                place = places.get(one.partition)
+                if place is None and self._group is not None:
+                    place = self._consumer.committed(one, timeout_ms=self._clients.patience_ms)
+                if place is None:
+                    self._consumer.seek_to_beginning(one)
+                else:
+                    self._consumer.seek(one, place)
+
+    def commit(self, places: Mapping[int, int]) -> None:
+        offsets = {
+            TopicPartition(self._topic, partition): OffsetAndMetadata(place, "", -1)
+            for partition, place in places.items()
+        }
+        with self._clients.translated():
+            try:
+                self._consumer.commit(offsets, timeout_ms=self._clients.patience_ms)
+            except _OUSTED as error:
+                raise Fenced(f"the group {self._group} went on without this member: {error}") from error
+
+    def close(self) -> None:
+        with suppress(kafka_errors.KafkaError):
+            self._consumer.close(autocommit=False, timeout_ms=milliseconds(_GOODBYE))
+
+
+def _there(topics: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """As the admin client describes them, without those that do not exist. Raises ``KafkaError`` for other problems."""
+    for topic in topics:
+        problem = kafka_errors.for_code(topic["error_code"])
+        if problem is kafka_errors.NoError:
+            yield topic
+        elif problem is not kafka_errors.UnknownTopicOrPartitionError:
+            raise problem(topic["name"])
+
+
+def _partitions(topics: Iterable[Mapping[str, Any]]) -> list[TopicPartition]:
+    return [
+        TopicPartition(one["name"], part["partition_index"]) for one in _there(topics) for part in one["partitions"]
+    ]
+
+
+def _missing(topic: str) -> Unusable:
+    return Unusable(f"the cluster has no stream {topic}: run `wirewatch streams create`")
+
+
+def _found(topic: Mapping[str, Any], configs: Mapping[str, Any]) -> Found:
+    return Found(
+        partitions=len(topic["partitions"]),
+        replication=min(len(partition["replica_nodes"]) for partition in topic["partitions"]),
+        configs={name: str(config["value"]) for name, config in configs.items() if config["value"] is not None},
+    )

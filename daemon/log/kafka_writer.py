@@ -1,0 +1,118 @@
+"""Appending to a Kafka cluster: durable when it returns, with a bound on what is on its way. Imports no Kafka."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from daemon.errors import Unavailable
+
+Row = tuple[bytes, bytes | None]
+"""Key and value; no value removes the key."""
+
+_AROUND = 100  # bytes that a record takes beside its key and value
+
+
+class Sender(Protocol):
+    """Threads share it. Raises ``Unavailable`` and ``Unusable``."""
+
+    def send(self, topic: str, key: bytes, value: bytes | None) -> Any:
+        """Returns soon, with what ``settle`` takes."""
+        ...
+
+    def settle(self, sent: Sequence[Any], seconds: float) -> None:
+        """Returns when all of them are durable; raises when each of them is either durable or given up."""
+        ...
+
+    @property
+    def stuck(self) -> bool:
+        """Some were neither when the time was over: it must be replaced."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Writer:
+    """Threads share it. Its sender is made when it is first needed."""
+
+    def __init__(self, connect: Callable[[], Sender], *, room: int, patience: float) -> None:
+        """``room``: bytes on their way, all threads together. ``patience``: seconds until one step is given up."""
+        self._connect = connect
+        self._room = room
+        self._patience = patience
+        self._freed = threading.Condition()
+        self._free = room
+        self._making = threading.Lock()
+        self._sender: Sender | None = None
+        self._closed = False
+
+    def write(self, topic: str, rows: Sequence[Row]) -> None:
+        """Returns when all are durable, in order per key. Raises ``Unavailable``, ``Unusable``.
+
+        Whether it returns or raises, nothing of it is on its way afterwards, so that a repeat overtakes nothing.
+        """
+        for part, size in _parts(rows, self._room // 4):
+            with self._taken(size):
+                self._deliver(topic, part)
+
+    def close(self) -> None:
+        with self._freed:
+            self._closed = True
+            self._freed.notify_all()
+        self._drop(self._sender)
+
+    def _deliver(self, topic: str, rows: Sequence[Row]) -> None:
+        sender = self._opened()
+        sent: list[Any] = []
+        try:
+            for key, value in rows:
+                sent.append(sender.send(topic, key, value))
+        finally:
+            try:
+                sender.settle(sent, self._patience)
+            finally:
+                if sender.stuck:
+                    self._drop(sender)
+
+    def _opened(self) -> Sender:
+        with self._making:
+            if self._closed:
+                raise Unavailable("the log is closed")
+            if self._sender is None:
+                self._sender = self._connect()
+            return self._sender
+
+    def _drop(self, sender: Sender | None) -> None:
+        with self._making:
+            if sender is None or self._sender is not sender:
+                return
+            self._sender = None
+        sender.close()
+
+    @contextmanager
+    def _taken(self, size: int) -> Iterator[None]:
+        with self._freed:
+            if not self._freed.wait_for(lambda: self._closed or self._free >= size, self._patience):
+                raise Unavailable("too much is on its way to the Kafka cluster already")
+            if self._closed:
+                raise Unavailable("the log is closed")
+            self._free -= size
+        try:
+            yield
+        finally:
+            with self._freed:
+                self._free += size
+                self._freed.notify_all()
+
+
+def _parts(rows: Sequence[Row], most: int) -> Iterator[tuple[Sequence[Row], int]]:
+    """With their bytes: as many rows as ``most`` bytes take, at least one."""
+    start, size = 0, 0
+    for at, (key, value) in enumerate(rows):
+        bytes_of = len(key) + len(value or b"") + _AROUND
+        if at > start and size + bytes_of > most:
+            yield rows[start:at], size
+            start, size = at, 0
+        size += bytes_of
+    if start < len(rows):
+        yield rows[start:], size

@@ -1,0 +1,24 @@
+"""What a command changes through whoever owns the log and the store: by name, with JSON in and out."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from daemon.clock import Clock
+from daemon.log import Log
+from daemon.store import Store, dead_letters
+from daemon.store.outbox import Outbox
+
+Verb = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def verbs(store: Store, log: Log, clock: Clock) -> Mapping[str, Verb]:
+    outbox = Outbox(store)
+
+    def enable(args: dict[str, Any]) -> dict[str, Any]:
+        outbox.enable(str(args["name"]), clock.now())
+        return {}
+
+    return {
+        "channels.enable": enable,
+        **dead_letters.verbs(dead_letters.DeadLetters(store), log),
+    }

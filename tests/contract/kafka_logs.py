@@ -1,0 +1,87 @@
+"""The log over a real Kafka cluster, each test with streams of its own."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from consumers.model import STREAMS, Stream
+from daemon.log.broker import Broker
+from tests.fake_log import FakeClock, FakeQuarantine
+
+if TYPE_CHECKING:
+    from daemon.log.kafka import KafkaLog
+    from tests.servers.kafka import KafkaCluster
+
+PARTITIONS = 3
+
+
+def own_broker(cluster: "KafkaCluster", **options: Any) -> Broker:
+    """A prefix that nobody else uses."""
+    prefix = f"wirewatch-{uuid.uuid4().hex[:8]}."
+    return Broker(servers=tuple(cluster.bootstrap.split(",")), prefix=prefix, client="wirewatch-test", **options)
+
+
+def make_streams(broker: Broker, partitions: int = PARTITIONS, replication: int = 1) -> None:
+    """Through another client than the one under test."""
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    admin = AdminClient({"bootstrap.servers": ",".join(broker.servers)})
+    topics = [
+        NewTopic(
+            broker.prefix + stream.name,
+            num_partitions=1 if stream.compacted else partitions,
+            replication_factor=replication,
+            config={"cleanup.policy": "compact"} if stream.compacted else {},
+        )
+        for stream in STREAMS
+    ]
+    for made in admin.create_topics(topics, operation_timeout=30).values():
+        made.result(30)
+
+
+class KafkaUnderTest:
+    def __init__(self, cluster: "KafkaCluster", *, joining: float = 3.0, session: float = 10.0) -> None:
+        self.quarantine = FakeQuarantine()
+        self.broker = own_broker(cluster)
+        self._cluster = cluster
+        self._joining = joining
+        self._session = session
+        make_streams(self.broker)
+
+    def open(self) -> "KafkaLog":
+        from daemon.log.kafka import KafkaLog
+
+        return KafkaLog(
+            self.broker,
+            quarantine=self.quarantine,
+            clock=FakeClock(),
+            quarantine_limit=5,
+            patience=2.0,
+            joining=self._joining,
+            session=self._session,
+        )
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """The broker keeps its connections and answers nothing."""
+        self._cluster.pause(1)
+        try:
+            yield
+        finally:
+            self._cluster.resume(1)
+
+    def go_on(self, stream: Stream[Any], group: str) -> None:
+        """As when a member was not heard of for too long: the group goes on without it."""
+        from kafka.admin import KafkaAdminClient, MemberToRemove
+
+        name = f"{self.broker.prefix}{group}.{stream.name}"
+        admin = KafkaAdminClient(bootstrap_servers=list(self.broker.servers))
+        members = admin.describe_groups([name])[name]["members"]
+        admin.remove_group_members(name, [MemberToRemove(member_id=member["member_id"]) for member in members])
+        admin.close()
+        log = self.open()
+        reader = log.reader(stream, group)
+        assert reader.read(1, 30.0)
+        reader.commit()
+        log.close()
