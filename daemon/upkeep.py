@@ -78,11 +78,15 @@ class Upkeep:
         self._health = health
         self._lag: Lag = {}
 
+    def step(self) -> None:
+        """A sign of life, and the elections. Raises ``Unavailable``."""
+        self._beat()
+        for election in self._elections:
+            election.step()
+
     def look_at_the_store(self) -> None:
         try:
-            self._beat()
-            for election in self._elections:
-                election.step()
+            self.step()
         except Unavailable as error:
             self._health.set("store", False, str(error))
         else:

@@ -31,7 +31,8 @@ logger = structlog.get_logger("wirewatch")
 class Keeping:
     """``run`` is the role; ``lag`` is what the log said at the last look.
 
-    ``enrol`` is called once before any role runs, so that what a worker says it has applied has a worker.
+    ``enrol`` is called once before any role runs: what a worker says it has applied has a worker then, and the topics
+    are in force before the first feed is polled. It raises ``Unavailable``.
     """
 
     run: Callable[[asyncio.Event], Awaitable[None]]
@@ -99,7 +100,7 @@ def keeping(
             schedule.stop()
             await asyncio.to_thread(_leave, process, elections=[sweeps, *elections])
 
-    return Keeping(run=run, lag=upkeep.lag, enrol=beat)
+    return Keeping(run=run, lag=upkeep.lag, enrol=upkeep.step)
 
 
 def _leave(process: Process, *, elections: list[Election | Always]) -> None:

@@ -30,6 +30,7 @@ from daemon.log.streams import Found, Wanted
 C = TypeVar("C")
 
 _GOODBYE = 2.0  # seconds to leave a group
+_NEW = 2.0  # seconds until every broker knows of a stream that was made
 
 _HOPELESS = (  # nothing but a change of the settings or of the cluster's helps
     kafka_errors.AuthorizationError,
@@ -76,6 +77,7 @@ class Clients:
         is gained by keeping partitions; and the cooperative assignor takes two rounds, in which kafka-python does not
         read either.
         """
+        self._existing(topic)
         with self.translated():
             consumer = self._made(
                 KafkaConsumer,
@@ -93,14 +95,12 @@ class Clients:
                 raise
         if not known:
             consumer.close(autocommit=False)
-            raise _missing(topic)
+            raise Unavailable(f"not every broker knows the stream {topic} yet")
         return _Consumer(consumer, topic, group, clients=self)
 
     def follower(self, topic: str) -> "_Consumer":
-        with self.asking() as admin:
-            partitions = _partitions(admin.describe_topics([topic]))
-            if not partitions:
-                raise _missing(topic)
+        partitions = self._existing(topic)
+        with self.translated():
             consumer = self._made(KafkaConsumer, self._options.reading())
             consumer.assign(partitions)
         return _Consumer(consumer, topic, None, clients=self)
@@ -172,6 +172,18 @@ class Clients:
                 if client is not None:
                     with suppress(kafka_errors.KafkaError):
                         client.close()
+
+    def _existing(self, topic: str) -> list[TopicPartition]:
+        """Its partitions. One that was made a moment ago is not known to every broker yet."""
+        with self.asking() as admin:
+            found = _partitions(admin.describe_topics([topic]))
+            if not found:
+                with suppress(kafka_errors.KafkaTimeoutError):
+                    admin.wait_for_topics([topic], timeout_ms=milliseconds(_NEW))
+                found = _partitions(admin.describe_topics([topic]))
+        if not found:
+            raise Unusable(f"the cluster has no stream {topic}: run `wirewatch streams create`")
+        return found
 
     def _asker(self) -> KafkaConsumer:
         with self._making:
@@ -333,10 +345,6 @@ def _partitions(topics: Iterable[Mapping[str, Any]]) -> list[TopicPartition]:
     return [
         TopicPartition(one["name"], part["partition_index"]) for one in _there(topics) for part in one["partitions"]
     ]
-
-
-def _missing(topic: str) -> Unusable:
-    return Unusable(f"the cluster has no stream {topic}: run `wirewatch streams create`")
 
 
 def _found(topic: Mapping[str, Any], configs: Mapping[str, Any]) -> Found:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Column, Connection, Table, func, select, text
+from sqlalchemy import Column, Connection, Table, func, literal, select, text
 
 from daemon.store import Store
 from daemon.store.tables import article_vectors, articles, metadata, scores
@@ -74,8 +74,10 @@ class FileSpace:
 class DatabaseSpace:
     """PostgreSQL's. Its autovacuum makes room for what comes next; the files never shrink."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, sample: int = _SAMPLE) -> None:
+        """``sample``: pages of a table that are looked at."""
         self._store = store
+        self._sample = sample
         self._excess: float | None = None  # bytes still to be forgotten; None: not measured in this sweep
 
     def start(self) -> None:
@@ -95,11 +97,16 @@ class DatabaseSpace:
     def give_back(self, limit: int) -> bool:
         return False
 
+    def size(self) -> float:
+        """Bytes that the rows that are there need. Raises ``Unavailable``."""
+        with self._store.read() as connection:
+            return sum(_size_of_rows(connection, table, self._sample) for table in metadata.sorted_tables)
+
     def _measured_excess(self, limit: int) -> float:
         with self._store.read() as connection:
             if _files(connection) <= limit:  # rows never take more than their files
                 return 0.0
-            return sum(_size_of_rows(connection, table) for table in metadata.sorted_tables) - limit
+        return self.size() - limit
 
 
 def _pages(connection: Connection) -> tuple[int, int, int]:
@@ -118,12 +125,12 @@ def _files(connection: Connection) -> int:
     return int(connection.execute(size, {"names": tables}).scalar_one())
 
 
-def _size_of_rows(connection: Connection, table: Table) -> float:
+def _size_of_rows(connection: Connection, table: Table, sample: int) -> float:
     """Bytes that the rows that are there need, with their index entries: long values as they are stored."""
     name = table.fullname
     pages = connection.execute(text(f"SELECT pg_relation_size('{name}') / {_PAGE}")).scalar_one()
-    share = min(100.0, 100.0 * _SAMPLE / pages) if pages else 100.0
-    sampled = table.tablesample(func.system(share), name="sampled") if share < 100.0 else table
+    share = min(100.0, 100.0 * sample / pages) if pages else 100.0
+    sampled = table.tablesample(func.system(share), name="sampled", seed=literal(1)) if share < 100.0 else table
     size = func.coalesce(func.sum(_row_size(table, sampled.c)), 0)
     return float(connection.execute(select(size)).scalar_one()) * 100.0 / share
 

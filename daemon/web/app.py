@@ -151,14 +151,14 @@ def _pages(app: FastAPI, health: Health, views: Views) -> None:
     @app.get("/", response_class=HTMLResponse)
     def overview(request: Request, topic: str = "") -> Response:
         ready, parts = health.ready()
-        errors = views.config_errors(parts)
         status = views.status()
+        errors = views.config_errors(parts, status.workers)
         feeds = views.feeds(limit=_FEEDS_SHOWN)
         return shown(
             request,
             "overview.html",
             status=status,
-            ready=ready,
+            ready=ready and all(worker.ready for worker in status.workers),
             waiting=[part for part in parts if not part.ready and part not in errors],
             config_errors=errors,
             alerts=views.alerts(limit=30, topic_id=topic),

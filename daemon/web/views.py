@@ -9,6 +9,7 @@ from daemon.status import Status
 from daemon.store import Store
 from daemon.store.alert_cards import AlertCard, AlertCards
 from daemon.store.overview import ChannelLine, FeedLine, TopicLine, channel_lines, feed_lines, topic_lines
+from daemon.store.workers import Worker
 
 
 class Views:
@@ -37,8 +38,14 @@ class Views:
     def now(self) -> float:
         return self._clock.now()
 
-    def config_errors(self, parts: Sequence[Part]) -> tuple[Part, ...]:
-        return tuple(part for part in parts if part.name in self._config_parts and not part.ready)
+    def config_errors(self, parts: Sequence[Part], workers: Sequence[Worker] = ()) -> tuple[Part, ...]:
+        """Of this process, and what other workers say beyond that: only fetchers read topics.toml."""
+        errors = {part.why: part for part in parts if part.name in self._config_parts and not part.ready}
+        for worker in workers:
+            for name, why in worker.detail.waiting:
+                if name in self._config_parts:
+                    errors.setdefault(why, Part(name=name, ready=False, why=why, since=worker.seen))
+        return tuple(errors.values())
 
     def alerts(self, *, limit: int = 30, topic_id: str = "", before: float | None = None) -> tuple[AlertCard, ...]:
         """Newest first; ``before``: only older ones."""

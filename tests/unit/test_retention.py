@@ -4,6 +4,8 @@ import base64
 import random
 import threading
 import time
+from contextlib import closing
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,6 +18,7 @@ from daemon.store import Store
 from daemon.store.archive import Archive
 from daemon.store.feeds import FeedStates
 from daemon.store.retention import Retention
+from daemon.store.space import DatabaseSpace
 from daemon.store.tables import (
     alerts,
     article_vectors,
@@ -29,7 +32,7 @@ from daemon.store.tables import (
     story_matches,
 )
 from daemon.store.upsert import upsert
-from tests.stores import Place, Places
+from tests.stores import Place, Places, PostgresPlaces
 
 DAY = 86400.0
 NOW = 1000 * DAY
@@ -236,6 +239,17 @@ def test_what_was_forgotten_and_not_cleared_away_yet_is_not_forgotten_for_again(
     for _ in range(3):
         run(sweeper)
     assert len(keys(store, articles)) >= left - 10
+
+
+def test_a_table_is_measured_by_a_sample_of_it(postgres_places: PostgresPlaces, tmp_path: Path) -> None:
+    with closing(postgres_places(tmp_path).open()) as store:
+        row = {"topic_version": 1, "score": 0.5, "passage": 1, "matched": False, "at": 0.0, "topic_id": "t" * 64}
+        put(store, scores, *(row | {"article_id": f"{number:064}"} for number in range(5_000)))
+        whole, sampled = DatabaseSpace(store).size(), DatabaseSpace(store, sample=30).size()
+    postgres_places.give_back()
+    assert whole > 5_000 * 2 * 128
+    assert sampled != whole
+    assert 0.6 * whole < sampled < 1.4 * whole
 
 
 def test_a_limit_that_cannot_be_met_forgets_all_articles_and_ends(store: Store) -> None:

@@ -140,6 +140,50 @@ def test_a_restart_is_noticed_only_by_those_who_were_at_it(store: Store, patient
     assert count(store) == 1
 
 
+def test_after_a_restart_nobody_is_told_twice(store: Store, patient: Patient) -> None:
+    """Whoever was at it is told once; whatever is begun when the server is back succeeds."""
+    fill_the_pool(store)
+    stop, back = threading.Event(), threading.Event()
+    told: list[bool] = []  # whether the server was back when the work began
+    done = threading.Semaphore(0)
+
+    def work(name: str) -> None:
+        while not stop.is_set():
+            begun_after = back.is_set()
+            try:
+                put(store, name)
+            except Unavailable:
+                told.append(begun_after)
+            else:
+                done.release()
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        assert done.acquire(timeout=30)
+    patient.server.stop()
+    patient.server.start()
+    back.set()
+    for _ in range(200):
+        assert done.acquire(timeout=30)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert False in told
+    assert True not in told
+    assert count(store) == 4
+
+
+def test_what_was_written_is_there_after_kill_9_of_the_server(store: Store, patient: Patient) -> None:
+    """This one is set up to answer before anything is written to its log."""
+    for number in range(30):
+        put(store, str(number))
+    patient.server.kill()
+    patient.server.start()
+    assert count(store) == 30
+
+
 def test_while_the_server_is_away_everybody_is_told_at_once_and_afterwards_all_goes_on(
     store: Store, patient: Patient
 ) -> None:

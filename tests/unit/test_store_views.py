@@ -1,5 +1,6 @@
 """What commands read from either store beside the daemon."""
 
+from consumers.model import Passage, Report
 from daemon.feeds import Feed, FeedState, SeenItem
 from daemon.store import Store
 from daemon.store.feeds import FeedStates
@@ -8,8 +9,10 @@ from daemon.store.tables import alerts
 from daemon.store.told import ids_starting_with, recent
 from daemon.store.topics import TopicVersion, TopicVersions
 from daemon.store.upsert import upsert
-from tests.kept_rows import KeptRows
-from tests.unit.test_status import PASSAGE, REPORTS
+from tests.kept_rows import NOW, KeptRows
+
+PASSAGE = Passage(text="x", number=1, of=1)
+REPORTS = [Report(source="example.org", url="https://example.org/1", title="t", at=NOW)]
 
 
 def put_alerts(store: Store, *ids: str) -> None:
