@@ -88,9 +88,8 @@ class Traffic:
                     try:
                         while not self._all_read():
                             records = reader.read(64, 0.5)
-                            if records:
-                                reader.commit()
-                                self._note(records)
+                            self._note(records)  # handed over first: a commit may take effect and its answer be lost
+                            reader.commit()
                     except (Fenced, Unavailable):
                         self.stop.wait(0.1)
 
@@ -98,7 +97,8 @@ class Traffic:
         with self._lock:
             for one in records:
                 self.read[one.id].append(one.revision)
-            self.reading.success(self.phase)
+            if records:
+                self.reading.success(self.phase)
 
     def _all_read(self) -> bool:
         with self._lock:

@@ -153,6 +153,10 @@ class MemoryTable(Generic[T]):
         self._decoder = decoder
         self._read = -1
 
+    @property
+    def place(self) -> str:
+        return str(max(self._read, 0))
+
     def changes(self, timeout: float) -> Mapping[str, T | None]:
         deadline = time.monotonic() + timeout
         while True:

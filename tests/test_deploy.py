@@ -346,9 +346,9 @@ def test_the_proxy_asks_for_a_password_and_is_the_same_everywhere() -> None:
     sites = dict(re.findall(r"^:(\d+) \{\n(.*?)^\}", text, flags=re.MULTILINE | re.DOTALL))
     assert set(sites) == {"8080", "8471"}
     assert "basic_auth" in sites["8080"]
-    assert "@watched path /healthz /readyz /metrics\n" in sites["8471"]
+    assert "@watched path /healthz /readyz /metrics\n\thandle @watched {\n" in sites["8471"]
     page = accepted(ours()["web"]["command"])["listen"]
-    assert re.findall(r"reverse_proxy (?:@watched )?(\S+) \{", text) == [page, page]
+    assert re.findall(r"reverse_proxy (\S+) \{", text) == [page, page]
 
 
 # -- systemd

@@ -8,7 +8,6 @@ table ───▶ KafkaTable ──▶ Way ──▶ follower ─┘           
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
-from weakref import WeakSet
 
 from consumers.model import Stream
 from daemon.clock import Clock
@@ -43,7 +42,7 @@ class KafkaLog:
         clock: Clock,
         quarantine_limit: int = 100,
         patience: float = 10.0,
-        joining: float = 5.0,
+        joining: float = 2.0,
         session: float = 10.0,
         batch_time: float = 300.0,
         in_flight: int = 16 * 2**20,
@@ -65,7 +64,8 @@ class KafkaLog:
         self._joining = joining
         self._writer = Writer(self._clients.producer, room=in_flight, patience=patience + _GRACE)
         self._closing = threading.Event()
-        self._readers: WeakSet[KafkaReader[Any] | KafkaTable[Any]] = WeakSet()
+        self._opening = threading.Lock()
+        self._open: list[KafkaReader[Any] | KafkaTable[Any]] = []  # each has a thread, also where nobody holds it
 
     def append(self, stream: Stream[T], records: Iterable[T | Tombstone]) -> None:
         self._writer.write(self._name(stream), [self._row(stream, record) for record in records])
@@ -80,7 +80,7 @@ class KafkaLog:
             patience=self._patience,
             joining=self._joining,
         )
-        self._readers.add(reader)
+        self._remember(reader)
         return reader
 
     def table(self, stream: Stream[T]) -> KafkaTable[T]:
@@ -91,7 +91,7 @@ class KafkaLog:
             closing=self._closing,
             patience=self._patience,
         )
-        self._readers.add(table)
+        self._remember(table)
         return table
 
     def trim(self, before: float) -> int:
@@ -125,7 +125,7 @@ class KafkaLog:
     def close(self) -> None:
         """Readers that wait return at once with nothing; whatever is called afterwards raises ``Unavailable``."""
         self._closing.set()
-        for reader in list(self._readers):
+        for reader in self._open:
             reader.close()
         self._writer.close()
         self._clients.close()
@@ -139,6 +139,10 @@ class KafkaLog:
                 raise ValueError(f"the stream {stream.name} is not compacted: nothing can be removed from it")
             return record.key.encode(), None
         return stream.key(record).encode(), fitted(stream, record, self._broker.max_record)
+
+    def _remember(self, reader: KafkaReader[Any] | KafkaTable[Any]) -> None:
+        with self._opening:
+            self._open = [one for one in self._open if not one.closed] + [reader]
 
     def _decoder(self, stream: Stream[T], group: str) -> Decoder[T]:
         return Decoder(stream, group, quarantine=self._quarantine, clock=self._clock, limit=self._limit)

@@ -46,6 +46,8 @@ _HOPELESS = (  # nothing but a change of the settings or of the cluster's helps
     kafka_errors.PolicyViolationError,
     kafka_errors.MessageSizeTooLargeError,
     kafka_errors.UnsupportedVersionError,
+    kafka_errors.UnsupportedCodecError,
+    kafka_errors.InvalidTimestampError,
 )
 _OUSTED = (  # the group went on without this member
     kafka_errors.CommitFailedError,

@@ -148,7 +148,7 @@ class KafkaReader(Generic[T]):
         self._fetched: Sequence[Fetched] = ()  # not given to anybody yet
         self._holding = False  # somebody has records that are not committed
         self._fenced = False
-        self._closed = False
+        self.closed = False
 
     def read(self, limit: int, timeout: float) -> Sequence[T]:
         deadline = time.monotonic() + timeout
@@ -189,13 +189,13 @@ class KafkaReader(Generic[T]):
 
     def close(self) -> None:
         with self._turn:
-            self._closed = True
+            self.closed = True
             way, self._way = self._way, None
             if way is not None:
                 way.client.close()
 
     def _followed(self) -> Way:
-        if self._closed or self._closing.is_set():
+        if self.closed or self._closing.is_set():
             raise Unavailable(f"the log is closed, and with it the stream {self._stream.name}")
         if self._fenced:
             raise self._fence()
@@ -270,7 +270,7 @@ class KafkaTable(Generic[T]):
         self._way: Way | None = None
         self._fetched: list[Fetched] = []  # not told to anybody yet
         self._whole = False
-        self._closed = False
+        self.closed = False
 
     @property
     def place(self) -> str:
@@ -302,13 +302,13 @@ class KafkaTable(Generic[T]):
 
     def close(self) -> None:
         with self._turn:
-            self._closed = True
+            self.closed = True
             way, self._way = self._way, None
             if way is not None:
                 way.client.close()
 
     def _followed(self) -> Way:
-        if self._closed or self._closing.is_set():
+        if self.closed or self._closing.is_set():
             raise Unavailable(f"the log is closed, and with it the stream {self._stream.name}")
         if self._way is None:
             self._way = Way(self._connect())

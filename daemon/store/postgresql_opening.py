@@ -130,7 +130,7 @@ class PostgresDatabase:
     def _store(self, *, writing: bool) -> Store:
         engine = pooled(self._address, self._connections, self._patience)
         viewing = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        changing = engine.execution_options(isolation_level="READ COMMITTED")
+        changing = engine.execution_options(isolation_level="READ COMMITTED", postgresql_readonly=None)
         return Store(viewing, changing if writing else None, meaning=meaning, external=True)
 
     def _refuse_half_a_copy(self, found: _Found) -> None:

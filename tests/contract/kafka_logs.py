@@ -1,8 +1,9 @@
 """The log over a real Kafka cluster, each test with streams of its own."""
 
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from consumers.model import STREAMS, Stream
@@ -23,21 +24,41 @@ def own_broker(cluster: "KafkaCluster", **options: Any) -> Broker:
 
 
 def make_streams(broker: Broker, partitions: int = PARTITIONS, replication: int = 1) -> None:
-    """Through another client than the one under test."""
+    """Through another client than the one under test; again and again while a cluster is busy with itself."""
+    from confluent_kafka import KafkaError, KafkaException
     from confluent_kafka.admin import AdminClient, NewTopic
 
-    admin = AdminClient({"bootstrap.servers": ",".join(broker.servers)})
-    topics = [
-        NewTopic(
+    admin = AdminClient({"bootstrap.servers": ",".join(broker.servers), "log_level": 0})
+    missing = {
+        broker.prefix + stream.name: NewTopic(
             broker.prefix + stream.name,
             num_partitions=1 if stream.compacted else partitions,
             replication_factor=replication,
             config={"cleanup.policy": "compact"} if stream.compacted else {},
         )
         for stream in STREAMS
-    ]
-    for made in admin.create_topics(topics, operation_timeout=30).values():
-        made.result(30)
+    }
+    deadline = time.monotonic() + 60
+    while missing and time.monotonic() < deadline:
+        for name, made in admin.create_topics(list(missing.values()), request_timeout=5, operation_timeout=5).items():
+            try:
+                made.result(10)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    continue
+            del missing[name]
+    assert not missing
+
+
+@contextmanager
+def paused(cluster: "KafkaCluster") -> Iterator[None]:
+    """The broker keeps its connections and answers nothing; afterwards it serves as before."""
+    cluster.pause(1)
+    try:
+        yield
+    finally:
+        cluster.resume(1)
+        cluster.await_in_sync()
 
 
 class KafkaUnderTest:
@@ -62,14 +83,8 @@ class KafkaUnderTest:
             session=self._session,
         )
 
-    @contextmanager
-    def outage(self) -> Iterator[None]:
-        """The broker keeps its connections and answers nothing."""
-        self._cluster.pause(1)
-        try:
-            yield
-        finally:
-            self._cluster.resume(1)
+    def outage(self) -> AbstractContextManager[None]:
+        return paused(self._cluster)
 
     def go_on(self, stream: Stream[Any], group: str) -> None:
         """As when a member was not heard of for too long: the group goes on without it."""

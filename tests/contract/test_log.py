@@ -11,7 +11,7 @@ import pytest
 
 from consumers.model import ARTICLES, BACKFILL, MATCHES, TOPICS, Article, Match, Passage, Stream
 from daemon.errors import Fenced, QuarantineLimitReached, Unavailable
-from daemon.log import Log, Reader, Tombstone
+from daemon.log import Log, Placed, Reader, Tombstone
 from tests.contract.logs import IMPLEMENTATIONS, LogUnderTest
 from tests.fake_log import article, articles, topic
 
@@ -413,6 +413,20 @@ def test_a_table_resumes_after_an_outage_of_its_quarantine(under_test: LogUnderT
         table.changes(0.0)
     under_test.quarantine.down = False
     assert table.changes(0.0) == {"floods": topic("floods")}
+
+
+def test_two_tables_that_have_read_as_far_tell_the_same_place(log: Log) -> None:
+    log.append(TOPICS, [topic("floods"), topic("fires")])
+    first, second = log.table(TOPICS), log.table(TOPICS)
+    assert isinstance(first, Placed)
+    assert isinstance(second, Placed)
+    first.changes(0.0)
+    before = first.place
+    second.changes(0.0)
+    assert second.place == before
+    log.append(TOPICS, [topic("fires", "forest fires")])
+    first.changes(0.0)
+    assert first.place != before
 
 
 def in_thread(work: Callable[[], object]) -> threading.Thread:

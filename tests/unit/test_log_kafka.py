@@ -23,7 +23,7 @@ from daemon.log.codec import encode
 from daemon.log.fit import MARK
 from daemon.log.kafka import KafkaLog
 from daemon.log.streams import Wanted
-from tests.contract.kafka_logs import make_streams, own_broker
+from tests.contract.kafka_logs import make_streams, own_broker, paused
 from tests.fake_log import FakeClock, FakeQuarantine, article, articles, topic
 from tests.servers.kafka import KafkaCluster
 
@@ -105,7 +105,7 @@ def test_any_program_can_read_what_was_appended(
         assert read["record"]["text"] == "Wörter. " * 500
 
 
-@pytest.mark.parametrize("compression", [*KINDS, "lz4"])
+@pytest.mark.parametrize("compression", KINDS)
 def test_what_any_program_wrote_is_read(broker: Broker, log: KafkaLog, compression: str) -> None:
     producer = Producer({"bootstrap.servers": ",".join(broker.servers), "compression.type": compression})
     written = articles(50, text="Wörter. " * 500)
@@ -410,8 +410,7 @@ def test_an_outage_is_told_by_every_call_and_ends_by_itself(
 
     large = [articles(10, prefix=f"{number}-", text="x" * 100_000) for number in range(20)]
     tracemalloc.start()
-    kafka.pause(1)
-    try:
+    with paused(kafka):
         calls: list[Callable[[], object]] = [
             *(lambda batch=batch: log.append(ARTICLES, batch) for batch in large),  # type: ignore[misc]
             lambda: reader.read(1, 0.0),
@@ -422,8 +421,6 @@ def test_an_outage_is_told_by_every_call_and_ends_by_itself(
         for thread in threads:
             thread.join(30)
         _, peak = tracemalloc.get_traced_memory()
-    finally:
-        kafka.resume(1)
         tracemalloc.stop()
     assert len(told) == len(calls)
     assert peak < 20 * 1_000_000 + 3 * 2_000_000 + 5_000_000  # what the callers hold, what is on its way, the rest
@@ -442,13 +439,10 @@ def test_a_log_can_be_closed_during_an_outage(kafka: KafkaCluster, open_log: Cal
     log = open_log(patience=1.0)
     log.append(ARTICLES, articles(3))
     take(log.reader(ARTICLES, "match"), 3)
-    kafka.pause(1)
-    try:
+    with paused(kafka):
         started = time.monotonic()
         log.close()
         assert time.monotonic() - started < 10
-    finally:
-        kafka.resume(1)
     assert threading.active_count() <= before, threading.enumerate()
 
 
@@ -456,8 +450,7 @@ def test_no_acknowledged_record_is_lost_when_a_broker_is_killed(tmp_path: Path) 
     """kill -9 of the broker that leads, under load; equal keys stay in order, a repeat may follow its first."""
     cluster = KafkaCluster(tmp_path, nodes=3)
     acknowledged: Mapping[str, list[int]] = defaultdict(list)
-    killed, stop = threading.Event(), threading.Event()
-    failures: list[BaseException] = []
+    killed = threading.Event()
     with closing(cluster):
         cluster.start()
         broker = own_broker(cluster)
@@ -489,7 +482,5 @@ def test_no_acknowledged_record_is_lost_when_a_broker_is_killed(tmp_path: Path) 
             number = json.loads(value or b"")["record"]["revision"]
             if number not in kept[key]:
                 kept[key].append(number)
-        assert failures == []
-        assert not stop.is_set()
         for name in "abcd":
             assert kept[name][: len(acknowledged[name])] == acknowledged[name]

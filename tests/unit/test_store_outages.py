@@ -93,6 +93,12 @@ def count(store: Store) -> int:
         return connection.scalar(select(func.count()).select_from(feeds)) or 0
 
 
+def process_of(store: Store) -> int:
+    """Of the server: another one for another connection."""
+    with store.read() as connection:
+        return connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+
+
 def fill_the_pool(store: Store) -> None:
     """Every connection is open, and waits to be used again."""
     meeting = threading.Barrier(5, timeout=30)
@@ -176,12 +182,19 @@ def test_after_a_restart_nobody_is_told_twice(store: Store, patient: Patient) ->
 
 
 def test_what_was_written_is_there_after_kill_9_of_the_server(store: Store, patient: Patient) -> None:
-    """This one is set up to answer before anything is written to its log."""
+    """This one is set up to answer first, and to write its log ten seconds later."""
+    with psycopg.connect(patient.server.url("postgres"), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET synchronous_commit = off")
+        connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+        connection.execute("SELECT pg_reload_conf()")
     for number in range(30):
         put(store, str(number))
     patient.server.kill()
     patient.server.start()
     assert count(store) == 30
+    with psycopg.connect(patient.server.url("postgres"), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM RESET ALL")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 def test_while_the_server_is_away_everybody_is_told_at_once_and_afterwards_all_goes_on(
@@ -278,8 +291,11 @@ def test_more_who_ask_than_connections_wait_their_turn_and_no_longer_than_patien
 def test_a_standby_is_read_and_waited_for_until_it_takes_over(store: Store, patient: Patient, url: str) -> None:
     put(store, "before")
     patient.make_standby()
+    first = process_of(store)
+    assert process_of(store) == first
     with pytest.raises(Unavailable):
         put(store, "meanwhile")
+    assert process_of(store) != first  # whoever has taken over may be reached by a new connection only
     assert count(store) == 1
     with pytest.raises(Unavailable, match="is a standby"):
         open_store(url, Path())

@@ -1,0 +1,177 @@
+"""``wirewatch replay``: articles that are in the archive already are compared once more.
+
+    all topics    the archive ──▶ articles.backfill ──▶ the matchers, which compare them with every topic in force
+    one topic     the archive ──▶ matches.backfill      compared here, by the archived vectors
+
+Both lanes are backfill: nothing on them alerts, and nothing live waits for them. Ids are deterministic, so what is
+replayed twice is there once, and a replay may be broken off and begun again anywhere.
+
+One topic is compared here and not by the matchers, because an article has no room to say whom it is for: every other
+topic that was edited lately would get stories that nobody asked for. It also costs no embedding, so a week of articles
+takes seconds.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from consumers.ids import match_id
+from consumers.matcher import Judged, Score, Watch
+from consumers.model import BACKFILL, MATCHES_BACKFILL, Match, Topic
+from consumers.passages import texts_of
+from consumers.scoring import CANDIDATE, FLOOR, LINE, explain, judge, terms_of
+from consumers.words import query_words
+from daemon.clock import Clock
+from daemon.errors import Unusable
+from daemon.log import Log
+from daemon.store import Store
+from daemon.store.archive import Archive, Archived
+from daemon.store.chronicle import Chronicle, Place, Span
+from daemon.store.topics import TopicVersions
+from daemon.units import parse_duration
+
+STEP = 500  # articles in one request
+
+
+def since(text: str, now: float) -> float:
+    """Seconds since the epoch in "7d" or "12h" (that long ago), "2026-11-14" or "2026-11-14T10:00:00Z" (UTC).
+
+    Raises ``Unusable`` for anything else, and for what is still to come.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+        begin = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except ValueError:
+        try:
+            begin = now - parse_duration(text)
+        except ValueError as error:
+            raise Unusable(
+                f'--since "{text[:40]}" is neither a duration nor a date: write it as in "7d", "12h" or "2026-11-14"'
+            ) from error
+    if begin > now:
+        raise Unusable(f'--since "{text[:40]}" is still to come: write when the articles were read, as in "7d"')
+    return begin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one step did. ``after`` is where the next one begins; ``None``: this was the end."""
+
+    articles: int = 0
+    matches: int = 0
+    other_model: int = 0  # left out: their vectors come from another model
+    after: Place | None = None
+
+
+class Replay:
+    """Any thread. Every method raises ``Unavailable``; then the same step may be done again."""
+
+    def __init__(self, store: Store, log: Log) -> None:
+        self._chronicle = Chronicle(store)
+        self._archive = Archive(store)
+        self._log = log
+
+    def count(self, span: Span) -> int:
+        return self._chronicle.count(span)
+
+    def all_topics(self, span: Span, limit: int) -> Step:
+        """The next ``limit`` articles of the span, oldest first, to be compared by the matchers."""
+        found, after = self._chronicle.next(span, limit)
+        if found:
+            self._log.append(BACKFILL, [replace(each.article, backfill=True) for each in found])
+        return Step(articles=len(found), after=after)
+
+    def one_topic(self, span: Span, limit: int, watch: Watch, model: str) -> Step:
+        """The next ``limit`` articles of the span, compared with one topic. ``model`` made the topic's vector."""
+        found, after = self._chronicle.next(span, limit)
+        comparable = [each for each in found if each.model == model]
+        judged = [each for each in (_judged(archived, watch) for archived in comparable) if each is not None]
+        matches = [match for each in judged for match in each.matches]
+        if matches:
+            self._log.append(MATCHES_BACKFILL, matches)
+        if judged:
+            self._archive.put(judged)
+        return Step(articles=len(found), matches=len(matches), other_model=len(found) - len(comparable), after=after)
+
+
+def _judged(archived: Archived, watch: Watch) -> Judged | None:
+    """As the matcher does it; ``None`` where the topic's score is not worth keeping. The article stays as it was."""
+    cosines = (
+        [float(cosine) for cosine in archived.vectors.astype(np.float32) @ watch.vector]
+        if len(archived.vectors)
+        else []
+    )
+    if not cosines or max(cosines) < CANDIDATE:
+        return None
+    texts = texts_of(archived.article)
+    terms = terms_of(texts)
+    verdict = judge(watch.words, cosines, terms)
+    if verdict.score < FLOOR:
+        return None
+    score = Score(
+        topic_id=watch.topic.id,
+        topic_version=watch.topic.version,
+        score=verdict.score,
+        passage=texts.passages[verdict.passage].number,
+        matched=verdict.score >= LINE,
+    )
+    matches: tuple[Match, ...] = ()
+    if score.matched:
+        passage, reasons = explain(watch.words, texts, terms, verdict)
+        match = Match(
+            id=match_id(archived.article.id, watch.topic.id, watch.topic.epoch),
+            topic_id=watch.topic.id,
+            topic_version=watch.topic.version,
+            article=replace(archived.article, backfill=True),
+            score=verdict.score,
+            passage=passage,
+            reasons=reasons,
+            vector=archived.vectors[0].tobytes(),
+        )
+        matches = (match,)
+    return Judged(archived.article, archived.model, archived.vectors, (score,), matches)
+
+
+# -- asked of whoever owns the log and the store
+
+
+def verbs(store: Store, log: Log, clock: Clock) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+    """``replay.begin`` says which span a replay goes through; then ``replay`` is asked for step after step."""
+    replay, versions = Replay(store, log), TopicVersions(store)
+
+    def begin(args: dict[str, Any]) -> dict[str, Any]:
+        span = Span(Place(float(args["since"])), clock.now())
+        return {"until": span.until, "articles": replay.count(span)}
+
+    def step(args: dict[str, Any]) -> dict[str, Any]:
+        seen, article_id = args["after"]
+        span = Span(Place(float(seen), str(article_id)), float(args["until"]))
+        if args.get("topic"):
+            watch = _watch(versions, str(args["topic"]), int(args["version"]), args["vector"])
+            done = replay.one_topic(span, STEP, watch, str(args["model"]))
+        else:
+            done = replay.all_topics(span, STEP)
+        after = [done.after.seen, done.after.id] if done.after else None
+        return {"articles": done.articles, "matches": done.matches, "other_model": done.other_model, "after": after}
+
+    return {"replay.begin": begin, "replay": step}
+
+
+def topic_in_force(versions: TopicVersions, topic_id: str) -> Topic:
+    """Raises ``Unusable`` where there is none, or where it is disabled."""
+    topic = versions.in_force().get(topic_id)
+    if topic is None:
+        raise Unusable(f'there is no topic "{topic_id}" in force: see `wirewatch topics list`')
+    if not topic.enabled:
+        raise Unusable(f"{topic_id} is disabled, so nothing is compared with it: enable it first")
+    return topic
+
+
+def _watch(versions: TopicVersions, topic_id: str, version: int, vector: Sequence[float]) -> Watch:
+    topic = topic_in_force(versions, topic_id)
+    if topic.version != version:
+        raise Unusable(f"{topic_id} was edited while it was replayed: begin the replay again")
+    return Watch(topic, np.array(vector, dtype=np.float32), query_words(topic.query))
