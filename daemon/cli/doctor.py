@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from daemon.doctor import Finding
+    from daemon.doctor import Finding, State
     from daemon.settings import Settings
 
 SAMPLE = 12  # feeds that are tried
@@ -153,15 +153,18 @@ def _cluster(settings: "Settings") -> "Iterator[Finding]":
         yield checks.Finding(name="log", state="fail", detail=str(error))
         return
     reached = f"{settings.log.url}, {brokers} {'broker' if brokers == 1 else 'brokers'}"
-    if not found.findings:
+    missing = [finding.stream for finding in found.findings if finding.makeable]
+    wrong = [finding for finding in found.findings if not finding.makeable]
+    if missing:
+        detail = f"{reached}; not there yet: {', '.join(missing)}"
+        advice = "" if settings.log.create else "make them: wirewatch streams create"
+        yield checks.Finding(name="log", state="warn" if advice else "ok", detail=detail, advice=advice)
+    elif not wrong:
         yield checks.Finding(name="log", detail=f"{reached}, every stream as it should be")
-    for finding in found.findings:
-        yield checks.Finding(
-            name="log",
-            state="warn" if finding.makeable or not finding.fatal else "fail",
-            detail=f"{finding.stream} {finding.problem}",
-            advice=finding.repair,
-        )
+    for finding in wrong:
+        detail = f"{finding.stream} {finding.problem}"
+        state: State = "fail" if finding.fatal else "warn"
+        yield checks.Finding(name="log", state=state, detail=detail, advice=finding.repair)
 
 
 def _store(settings: "Settings") -> "Iterator[Finding]":

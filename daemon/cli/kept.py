@@ -13,6 +13,9 @@ from daemon.cli.context import fail
 from daemon.errors import Unavailable, Unusable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from daemon.log import DeadLetter
     from daemon.log.opening import OperatedLog
     from daemon.settings import Settings
     from daemon.store import Store
@@ -28,6 +31,21 @@ def open_to_read(settings: "Settings") -> "Store":
     from daemon.store.opening import open_for_reading
 
     return open_for_reading(settings.store.url, settings.data.dir, password=settings.store.password(), connections=2)
+
+
+def open_to_ask(settings: "Settings") -> "OperatedLog":
+    """For what a cluster tells of its streams; to be closed. Nothing is read from it. Raises ``Unusable``."""
+    from daemon.clock import SystemClock
+    from daemon.log.opening import open_log
+
+    broker = settings.log.broker(client="wirewatch-command")
+    return open_log(
+        settings.log.url, settings.data.dir, quarantine=_nothing_is_read, clock=SystemClock(), broker=broker
+    )
+
+
+def _nothing_is_read(letters: "Sequence[DeadLetter]") -> None:
+    raise AssertionError(letters)
 
 
 def if_any(settings: "Settings", ask: "Callable[[Store], T]") -> T | None:

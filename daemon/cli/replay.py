@@ -127,17 +127,22 @@ def _go_on(done: _Done, topic: str) -> str:
     if not done.articles:
         return "nothing was replayed"
     only = f" --topic {topic}" if topic else ""
-    return f"{done.articles:,} articles are done, go on with `wirewatch replay --since {iso(done.place)}{only}`"
+    return f"{_articles(done)} done, go on with `wirewatch replay --since {iso(done.place)}{only}`"
+
+
+def _articles(done: _Done) -> str:
+    return f"{done.articles:,} {'article' if done.articles == 1 else 'articles'}"
 
 
 def _say(done: _Done, topic: str) -> None:
-    count = f"{done.articles:,} {'article' if done.articles == 1 else 'articles'}"
     if not done.articles:
         typer.echo("Nothing was read in that time.")
     elif topic:
-        typer.echo(plain(f"{count} compared with {topic}: {done.matches:,} above the line. Nothing of it alerts."))
+        typer.echo(
+            plain(f"{_articles(done)} compared with {topic}: {done.matches:,} above the line. Nothing of it alerts.")
+        )
         if done.other_model:
             typer.echo(f"{done.other_model:,} of them were read with another model and are left out.")
     else:
-        typer.echo(f"{count} handed over, to be compared with every topic in force. Nothing of it alerts.")
+        typer.echo(f"{_articles(done)} handed over, to be compared with every topic in force. Nothing of it alerts.")
         typer.echo("`wirewatch status` shows how many are still waiting.")

@@ -72,12 +72,10 @@ def _cluster(settings: "Settings") -> "Status":
     import time
     from contextlib import closing
 
-    from daemon.cli.kept import open_to_read, opened, workers
+    from daemon.cli.kept import open_to_ask, open_to_read, workers
     from daemon.status import lag_rows, report
 
-    with opened(settings) as (_, log):
-        behind = lag_rows(log.lag())
-    with closing(open_to_read(settings)) as store:
+    with closing(open_to_read(settings)) as store, closing(open_to_ask(settings)) as log:
         return report(
             store,
             now=time.time(),
@@ -85,7 +83,7 @@ def _cluster(settings: "Settings") -> "Status":
             channels=settings.channel.keys(),
             running=None,
             workers=workers(settings),
-            lag=behind,
+            lag=lag_rows(log.lag()),
         )
 
 

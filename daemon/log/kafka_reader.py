@@ -92,25 +92,31 @@ class Way:
 
     def poll(self, limit: int, seconds: float) -> Sequence[Fetched] | None:
         """None after a rebalance, or where one has begun; empty when ``seconds`` are over."""
-        lost = self._lost
-        if lost and self.joined:
-            self.client.go_to(self.resume)
-            lost = False
+        known = self._find()
         self._lost = True  # unless the poll ends as it should
         fetched = self.client.poll(limit, seconds)
         membership = self.client.membership()
         if membership != self._membership:
             self._membership = membership
             return None
-        self._lost = lost
-        return () if lost else fetched
+        self._lost = not known
+        return fetched if known else ()
 
     def behind(self) -> bool:
         """Are there records for this client that ``poll`` has not given? Asks the cluster."""
-        if not self.joined or not self.client.partitions():
+        if not self._find() or not self.client.partitions():
             return False
         ends, places = self.client.ends(), self.client.places()
         return any(places.get(partition, 0) < end for partition, end in ends.items())
+
+    def _find(self) -> bool:
+        """Sends a client that is lost to where it has to go on; False while it has no place in the group."""
+        if not self.joined:
+            return False
+        if self._lost:
+            self.client.go_to(self.resume)
+            self._lost = False
+        return True
 
 
 class KafkaReader(Generic[T]):

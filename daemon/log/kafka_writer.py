@@ -52,7 +52,7 @@ class Writer:
         Whether it returns or raises, nothing of it is on its way afterwards, so that a repeat overtakes nothing.
         """
         for part, size in _parts(rows, self._room // 4):
-            with self._taken(size):
+            with self._taken(min(size, self._room)):
                 self._deliver(topic, part)
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 import heapq
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from sqlalchemy import (
     Connection,
@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from daemon.feeds import Feed, FeedState, SeenItem
+from daemon.fetch.listing import Plan, Stored, plan
 from daemon.fetch.shards import SHARDS, shard_lease, shard_of
 from daemon.fetch.urls import host_of
 from daemon.store import Store
@@ -28,30 +29,10 @@ from daemon.store.leases import Leases
 from daemon.store.tables import feeds as feeds_table
 from daemon.store.tables import seen_items
 from daemon.store.upsert import insert_new, upsert
-from daemon.wire import from_json, to_json
+from daemon.wire import to_json
 
 _STILL_THERE = 2 * 86_400.0  # seconds: of an item still in its feed it is written down once a day that it is
 _ROWS = 500  # in one statement
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    listed: bool
-    state: str  # JSON
-
-
-@dataclass(slots=True)
-class _Plan:
-    """What a list of feeds means for the store, and for the working copy (``states``)."""
-
-    new: list[FeedState] = field(default_factory=list)
-    back: list[FeedState] = field(default_factory=list)  # listed again
-    renewed: list[FeedState] = field(default_factory=list)
-    states: dict[str, FeedState] = field(default_factory=dict)
-
-    @property
-    def fresh(self) -> frozenset[str]:
-        return frozenset(state.feed_id for state in (*self.new, *self.back, *self.renewed))
 
 
 class FeedStates:
@@ -86,38 +67,38 @@ class FeedStates:
         with self._changing:
             with self._store.read() as connection:
                 rows = connection.execute(select(feeds_table.c.feed_id, feeds_table.c.listed, feeds_table.c.state))
-                stored = {row.feed_id: _Stored(row.listed, row.state) for row in rows}
+                stored = {row.feed_id: Stored(row.listed, row.state) for row in rows}
             listed = {feed.id: feed for feed in feeds}
             edited = self._edited | set(changed)
-            plan = _plan(listed.values(), stored, now, edited=edited, shards=self._shards)
+            change = plan(listed.values(), stored, now, edited=edited, shards=self._shards)
             gone = sorted(feed_id for feed_id, known in stored.items() if known.listed and feed_id not in listed)
             with self._store.write() as connection:
+                self._write(connection, change)
                 _take_off(connection, gone)
-                self._write(connection, plan)
             self._listed = listed
-            self._edited = {feed_id for feed_id in edited & listed.keys() if feed_id not in plan.states}
-            self._adopt(plan.states, plan.fresh, now)
+            self._edited = {feed_id for feed_id in edited & listed.keys() if feed_id not in change.states}
+            self._adopt(change.states, change.fresh, now)
 
     def gain(self, shards: Collection[int], now: float) -> None:
         """Their feeds are polled from now on, from where whoever polled them last has left off."""
         with self._changing:
             feeds = [feed for feed in self._listed.values() if shard_of(host_of(feed.url)) in shards]
             ids = sorted(feed.id for feed in feeds)
-            stored: dict[str, _Stored] = {}
+            stored: dict[str, Stored] = {}
             with self._store.read() as connection:
                 for start in range(0, len(ids), _ROWS):
                     some = feeds_table.c.feed_id.in_(ids[start : start + _ROWS])
                     for row in connection.execute(select(feeds_table).where(some)):
-                        stored[row.feed_id] = _Stored(row.listed, row.state)
-            plan = _plan(feeds, stored, now, edited=self._edited, shards=shards)
-            if plan.fresh:
+                        stored[row.feed_id] = Stored(row.listed, row.state)
+            change = plan(feeds, stored, now, edited=self._edited, shards=shards)
+            if change.fresh:
                 with self._store.write() as connection:
-                    self._write(connection, plan)
-            self._edited -= plan.states.keys()
+                    self._write(connection, change)
+            self._edited -= change.states.keys()
             with self._lock:
                 self._shards |= frozenset(shards)
-                self._states.update(plan.states)
-                for feed_id, state in plan.states.items():
+                self._states.update(change.states)
+                for feed_id, state in change.states.items():
                     self._wait(feed_id, min(state.next_due, now + self._longest_wait))
 
     def lose(self, shards: Collection[int]) -> None:
@@ -233,18 +214,21 @@ class FeedStates:
                 connection.execute(delete(seen_items).where(and_(chosen, table.last_seen < before)))
         return len(ids)
 
-    def _write(self, connection: Connection, plan: "_Plan") -> None:
-        """Others may be writing the same list: what they have written, or polled since, stays."""
-        insert_new(feeds_table, [_row(state) for state in plan.new], connection=connection)
+    def _write(self, connection: Connection, change: Plan) -> None:
+        """Others may be writing the same list: what they have written, or polled since, stays.
+
+        New ones first: an insert waits for whoever updates a row of that key.
+        """
+        insert_new(feeds_table, [_row(state) for state in change.new], connection=connection)
         this = feeds_table.c.feed_id == bindparam("this")
         values = {"next_due": bindparam("due"), "state": bindparam("text"), "listed": True}
-        _change(connection, update(feeds_table).where(this, not_(feeds_table.c.listed)).values(values), plan.back)
+        _change(connection, update(feeds_table).where(this, not_(feeds_table.c.listed)).values(values), change.back)
         renewed = update(feeds_table).where(this).values(values)
         if self._leases is not None:
             owned = self._leases.ours(bindparam("lease", type_=String))
-            _change(connection, renewed.where(owned), plan.renewed, leased=True)
+            _change(connection, renewed.where(owned), change.renewed, leased=True)
         else:
-            _change(connection, renewed, plan.renewed)
+            _change(connection, renewed, change.renewed)
 
     def _adopt(self, states: Mapping[str, FeedState], fresh: Collection[str], now: float) -> None:
         """What was recorded while the store was read is newer than what was read."""
@@ -260,46 +244,6 @@ class FeedStates:
     def _wait(self, feed_id: str, at: float) -> None:
         self._waiting[feed_id] = at
         heapq.heappush(self._queue, (at, feed_id))
-
-
-def _plan(
-    feeds: Iterable[Feed],
-    stored: Mapping[str, _Stored],
-    now: float,
-    *,
-    edited: Collection[str],
-    shards: Collection[int],
-) -> _Plan:
-    """Whoever polls a feed decides what its state is; all others only see to it that it has one."""
-    plan = _Plan()
-    for feed in feeds:
-        known, ours = stored.get(feed.id), shard_of(host_of(feed.url)) in shards
-        if known is not None and known.listed and not ours:
-            continue
-        before = from_json(FeedState, known.state) if known else None
-        back = known is not None and not known.listed
-        state = _renewed(before, feed, now, again=back or feed.id in edited)
-        if known is None:
-            plan.new.append(state)
-        elif back:
-            plan.back.append(state)
-        elif state != before:
-            plan.renewed.append(state)
-        if ours:
-            plan.states[feed.id] = state
-    return plan
-
-
-def _renewed(known: FeedState | None, feed: Feed, now: float, *, again: bool) -> FeedState:
-    """Validators belong to an address: at another one they would hide what it has."""
-    host = host_of(feed.url)
-    if known is None:
-        return FeedState(feed_id=feed.id, host=host, next_due=now)
-    if again or known.host != host:
-        return replace(
-            known, host=host, etag="", last_modified="", body_hash="", moved_to="", failures=0.0, next_due=now
-        )
-    return known
 
 
 def _row(state: FeedState) -> dict[str, object]:

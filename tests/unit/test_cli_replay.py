@@ -59,9 +59,9 @@ class Install:
         return CliRunner().invoke(app, ["--config", str(self.folder), "replay", *args])
 
     def on(self, stream: Stream[Any]) -> list[Any]:
-        with closing(open_log("sqlite:", self.data, quarantine=lambda letters: None, clock=SystemClock())) as log:
-            with closing(log.reader(stream, "someone")) as reader:
-                return list(reader.read(100, 0.0))
+        log = open_log("sqlite:", self.data, quarantine=lambda letters: None, clock=SystemClock())
+        with closing(log), closing(log.reader(stream, "someone")) as reader:
+            return list(reader.read(100, 0.0))
 
 
 @pytest.fixture
@@ -163,6 +163,6 @@ async def test_what_was_broken_off_says_how_to_go_on(install: Install, embedder:
 
     done = await with_a_daemon(install, failing, "--since", "7d")
     assert done.exit_code == 1
-    assert "the log is away; 1 articles are done, go on with `wirewatch replay --since 20" in done.stderr
+    assert "the log is away; 1 article done, go on with `wirewatch replay --since 20" in done.stderr
     again = done.stderr.split("--since ")[1].split("`")[0]
     assert "1 article handed over" in install("--since", again).stdout

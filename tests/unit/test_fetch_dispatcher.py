@@ -8,6 +8,7 @@ import pytest
 from daemon.feeds import Feed, FeedState
 from daemon.fetch.dispatcher import Dispatcher
 from daemon.fetch.poll import Polled
+from daemon.fetch.shards import shard_of
 from daemon.store import Store
 from daemon.store.feeds import FeedStates
 from tests.fake_feeds import SteadyClock
@@ -138,6 +139,40 @@ async def test_a_feed_removed_while_it_waits_for_its_host_is_not_polled(world: W
     await world.dispatcher.set_feeds([kept])
     await world.tick(10)
     assert world.poller.started == [first]
+
+
+async def test_a_feed_that_was_somebody_elses_while_it_waited_for_its_host_is_polled_when_it_is_due(
+    world: World,
+) -> None:
+    feeds, here = [feed("a", host="h"), feed("b", host="h")], {shard_of("h.example")}
+    await world.dispatcher.set_feeds(feeds)
+    await world.settle()
+    assert (len(world.poller.started), world.dispatcher.waiting) == (1, 1)
+    world.dispatcher.leave(here)
+    for id_ in "ab":
+        world.states.record(FeedState(feed_id=id_, host="h.example", next_due=world.clock.now() + 30, backfilled=True))
+    await world.dispatcher.gain(here)
+    await world.tick(10)
+    assert len(world.poller.started) == 1
+    await world.tick(20)
+    await world.tick(5)
+    assert len(world.poller.started) == 3
+
+
+async def test_of_shards_that_are_left_no_poll_begins_and_one_on_its_way_ends_only_where_it_is_cancelled(
+    world: World,
+) -> None:
+    world.poller.instant = False
+    await world.dispatcher.set_feeds([feed("a")])
+    await world.settle()
+    here = {shard_of("a.example")}
+    assert world.dispatcher.busy() == here
+    world.dispatcher.leave(here)
+    await world.tick()
+    assert world.dispatcher.busy() == here
+    world.dispatcher.leave(here, cancel=True)
+    await world.tick(3_600)
+    assert (world.poller.cancelled, world.dispatcher.running) == (["a"], 0)
 
 
 async def test_an_edited_address_is_polled_at_once_and_a_new_name_is_no_reason(world: World) -> None:

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from consumers.model import ARTICLES, TOPICS, Article
+from consumers.model import ARTICLES, STREAMS, TOPICS, Article, Stream
 from daemon.errors import Fenced, Unavailable, Unusable
-from daemon.log import Placed, Reader
+from daemon.log import Placed, Reader, Tombstone, opening
 from daemon.log.broker import Broker, Compression
-from daemon.log.codec import encode
+from daemon.log.codec import decode, encode
 from daemon.log.fit import MARK
 from daemon.log.kafka import KafkaLog
 from daemon.log.streams import Wanted
@@ -27,6 +27,7 @@ from tests.contract.kafka_logs import make_streams, own_broker, paused
 from tests.fake_log import FakeClock, FakeQuarantine, article, articles, topic
 from tests.servers.kafka import KafkaCluster
 
+GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 KINDS: Sequence[Compression] = ("none", "gzip", "zstd")
 
 
@@ -119,6 +120,21 @@ def by_number(one: Article) -> int:
     return int(one.id.removeprefix("a"))
 
 
+@pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
+def test_a_record_in_the_cluster_is_what_the_golden_file_says(
+    broker: Broker, log: KafkaLog, stream: Stream[Any]
+) -> None:
+    golden = (GOLDEN / f"{stream.name}.schema{stream.schema}.json").read_bytes().removesuffix(b"\n")
+    record = decode(stream, golden)
+    producer = Producer({"bootstrap.servers": ",".join(broker.servers)})
+    producer.produce(f"{broker.prefix}{stream.name}", key=stream.key(record), value=golden)
+    producer.flush(30)
+    read = log.table(stream).changes(0.0).values() if stream.compacted else log.reader(stream, "match").read(1, 30.0)
+    assert list(read) == [record]
+    log.append(stream, [record])
+    assert everything(broker, stream.name) == [(stream.key(record), golden)] * 2
+
+
 def test_compression_makes_records_smaller_on_the_wire_and_in_the_cluster(
     broker: Broker, open_log: Callable[..., KafkaLog]
 ) -> None:
@@ -147,9 +163,7 @@ def size_of(broker: Broker) -> int:
     return sum(partition["partition_size"] for partition in partitions)
 
 
-def test_equal_keys_lie_in_one_partition_and_a_removal_is_a_record_without_value(broker: Broker, log: KafkaLog) -> None:
-    from daemon.log import Tombstone
-
+def test_a_removal_is_a_record_without_value(broker: Broker, log: KafkaLog) -> None:
     log.append(TOPICS, [topic("floods"), Tombstone("floods")])
     assert [value is None for _, value in everything(broker, "topics")] == [False, True]
 
@@ -350,6 +364,19 @@ def test_a_stream_that_is_not_there_is_told_with_the_command_that_makes_it(
 
 
 # Without the cluster
+
+
+def test_opening_a_cluster_s_log_asks_nobody_and_writes_nothing(tmp_path: Path) -> None:
+    broker = Broker(servers=("127.0.0.1:1",))
+    started = time.monotonic()
+    opened = opening.open_log(
+        "kafka://127.0.0.1:1", tmp_path / "data", quarantine=FakeQuarantine(), clock=FakeClock(), broker=broker
+    )
+    assert isinstance(opened, KafkaLog)
+    assert time.monotonic() - started < 1
+    assert opened.trim(0.0) == 0
+    opened.close()
+    assert not (tmp_path / "data").exists()
 
 
 def test_what_cannot_be_reached_is_unavailable_and_leaves_no_thread_behind() -> None:

@@ -1,5 +1,6 @@
 """The outbox: states, order, and the message as its story stands when it is sent."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -149,6 +150,99 @@ def test_what_a_clock_that_was_a_year_ahead_has_put_off_goes_out_when_it_is_righ
     put_alert(store, 2, channels=("other",), due=NOON + 3600.0)
     outbox = Outbox(store)
     assert outbox.due_channels(NOON) == {"desk"}
-    assert claimed(outbox, now=NOON)
+    claimed(outbox, now=NOON)
     outbox.retry(claimed(outbox, "other", NOON + 3600.0), NOON + 365 * 86400.0, "down", in_doubt=False)
     assert outbox.due_channels(NOON) == {"other"}
+
+
+# -- several senders
+
+
+def taken_over(outbox: Outbox) -> tuple[Delivery, Delivery]:
+    """Put on the wire by one who was then taken for dead, and again by another."""
+    first = claimed(outbox)
+    outbox.recover(NOON + 10, "desk")
+    return first, claimed(outbox, now=NOON + 10)
+
+
+def test_a_recovery_takes_over_one_channel_and_leaves_the_others_to_their_senders(store: Store) -> None:
+    desk, ops = put_alert(store, channels=("desk", "ops"))
+    outbox = Outbox(store)
+    claimed(outbox, "desk")
+    claimed(outbox, "ops")
+    assert outbox.unfinished() == {"desk": True, "ops": True}
+    assert outbox.recover(NOON + 2, "desk") == 1
+    assert states(store) == {desk: "retry", ops: "sending"}
+    assert outbox.unfinished() == {"desk": False, "ops": True}
+
+
+def test_a_late_receipt_is_recorded_also_when_another_sender_is_sending_it_again(store: Store) -> None:
+    (id_,) = put_alert(store)
+    outbox = Outbox(store)
+    first, second = taken_over(outbox)
+    outbox.sent(first.id, "ts-1", NOON + 11)
+    outbox.retry(second, NOON + 99, "no answer", in_doubt=True)
+    outbox.dead(second, "given up", NOON + 12, tell=Tell("console", NOTICE))
+    outbox.sent(second.id, "ts-2", NOON + 13)
+    row = row_of(store, id_)
+    assert (row.state, row.provider_id, row.in_doubt) == ("sent", "ts-1", False)
+    assert outbox.due_channels(NOON + 999) == frozenset()
+
+
+def test_a_late_failure_does_not_touch_what_another_sender_has_put_further(store: Store) -> None:
+    (id_,) = put_alert(store)
+    outbox = Outbox(store)
+    first, second = taken_over(outbox)
+    before = row_of(store, id_)
+    outbox.retry(first, NOON + 99, "cannot connect", in_doubt=False)
+    outbox.absent(first, NOON + 99)
+    outbox.dead(first, "given up", NOON + 12, tell=Tell("console", NOTICE))
+    assert row_of(store, id_) == before
+    assert outbox.claim(NOON + 13, "console") is None  # nobody is told of a death that did not happen
+    outbox.retry(second, NOON + 20, "busy", in_doubt=True)
+    assert (row_of(store, id_).state, row_of(store, id_).due) == ("retry", NOON + 20)
+
+
+def test_a_late_failure_counts_while_nobody_has_tried_again(store: Store) -> None:
+    (id_,) = put_alert(store)
+    outbox = Outbox(store)
+    first = claimed(outbox)
+    outbox.recover(NOON + 10, "desk")
+    outbox.retry(first, NOON + 30, "cannot connect", in_doubt=False)
+    row = row_of(store, id_)
+    assert (row.state, row.due, row.in_doubt) == ("retry", NOON + 30, False)
+
+
+def test_a_refusal_disables_the_channel_however_late_it_comes(store: Store) -> None:
+    (id_,) = put_alert(store)
+    outbox = Outbox(store)
+    first, _ = taken_over(outbox)
+    outbox.refuse(first, Disabled(reason="gone", at=NOON, settings_hash="h"), NOON + 11)
+    assert outbox.disabled().keys() == {"desk"}
+    assert states(store) == {id_: "sending"}
+
+
+def test_when_a_channel_accepted_something_last(store: Store) -> None:
+    put_alert(store, 1)
+    put_alert(store, 2)
+    outbox = Outbox(store)
+    assert outbox.last_sent("desk") is None
+    for at in (NOON + 5, NOON + 7):
+        outbox.sent(claimed(outbox).id, "", at)
+    assert outbox.last_sent("desk") == NOON + 7
+
+
+def test_two_who_claim_at_the_same_time_never_get_the_same_delivery(store: Store) -> None:
+    ids = [put_alert(store, number)[0] for number in range(30)]
+
+    def claims() -> list[str]:
+        mine, nothing = [], 0
+        while nothing < 20:  # another one was first, or there is nothing left
+            delivery = Outbox(store).claim(NOON + 1, "desk")
+            nothing = nothing + 1 if delivery is None else 0
+            mine += [delivery.id] if delivery else []
+        return mine
+
+    with ThreadPoolExecutor(4) as threads:
+        got = [id_ for done in [threads.submit(claims) for _ in range(4)] for id_ in done.result()]
+    assert sorted(got) == sorted(ids)

@@ -96,6 +96,7 @@ class Fetcher:
         self.name, self._sites, self._clock = name, sites, clock
         self.link = Link(store)
         self.gate: asyncio.Event | None = None  # where there is one, a poll lasts until it is set
+        self.stubborn = False  # a poll that is cancelled goes on until then, as while it hands over
         self.leases = Leases(self.link, owner=name, clock=clock, ttl=TTL)
         self.states = FeedStates(self.link, leases=self.leases)
         self.threads = ThreadPoolExecutor(1)
@@ -124,6 +125,10 @@ class Fetcher:
         try:
             if self.gate is not None:
                 await self.gate.wait()
+        except asyncio.CancelledError:
+            if self.gate is not None and self.stubborn:
+                await self.gate.wait()
+            raise
         finally:
             self._sites.asking[host][self.name] -= 1
         now = self._clock.now()
@@ -253,6 +258,40 @@ async def test_what_a_killed_fetcher_had_is_polled_by_the_others_one_lease_later
     assert TTL - 1 <= await world.until_covered(int(TTL) + 2) <= TTL + 1
     await world.seconds(2 * INTERVAL)
     assert max(world.sites.longest_pause(feed.id) for feed in FEEDS) <= INTERVAL + TTL + 5 + 3
+
+
+async def test_what_is_being_polled_when_a_fetcher_stops_follows_as_soon_as_its_polls_have_ended(world: World) -> None:
+    leaving = await world.join("a")
+    leaving.gate = asyncio.Event()
+    await world.seconds(1)
+    busy = leaving.dispatcher.busy()
+    assert busy
+    await world.join("b")
+    stopped = asyncio.create_task(world.leave("a", deadline=60.0))
+    while fetchers_in(leaving.leases.live("")):
+        await asyncio.sleep(0.01)
+    await world.seconds(1)
+    assert world.fetchers["b"].sharding.held == set(range(SHARDS)) - busy
+    leaving.gate.set()
+    await stopped
+    await world.seconds(1)
+    assert world.covered()
+
+
+async def test_a_shard_that_comes_back_is_not_polled_before_its_last_poll_here_has_ended(world: World) -> None:
+    fetcher = await world.join("a")
+    fetcher.gate, fetcher.stubborn = asyncio.Event(), True
+    await world.seconds(1)
+    busy = fetcher.dispatcher.busy()
+    fetcher.link.down = True
+    await world.seconds(TTL)
+    fetcher.link.down = False
+    await world.seconds(3)
+    assert fetcher.dispatcher.busy() == busy
+    assert fetcher.sharding.held == set(range(SHARDS)) - busy
+    fetcher.gate.set()
+    await world.seconds(1)
+    assert world.covered()
 
 
 async def test_the_name_of_a_killed_fetcher_does_not_stay_in_the_store_for_ever(world: World) -> None:

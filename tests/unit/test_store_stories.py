@@ -1,16 +1,14 @@
 """Stories, alerts and deliveries in the store."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Table, func, select, update
 
 from consumers.alerting import Alerter, Decisions
 from consumers.model import Match, Topic
+from daemon.errors import Fenced
 from daemon.store import Store
-from daemon.store.opening import open_store
 from daemon.store.stories import Stories
 from daemon.store.tables import alerts, deliveries, stories, story_matches
 from tests.fake_events import DAY, START, Events
@@ -18,13 +16,6 @@ from tests.fake_events import DAY, START, Events
 HARBOUR = Topic(id="harbour", query="harbour", channels=("console", "desk"))
 WEATHER = Topic(id="weather", query="weather")
 TOPICS = (HARBOUR.id, WEATHER.id)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store("sqlite:", tmp_path)
-    yield opened
-    opened.close()
 
 
 def alerter() -> Alerter:
@@ -160,3 +151,58 @@ def test_a_topic_without_an_alert_still_has_its_stories(store: Store) -> None:
     keep(store, alerter().decide(batch, START))
     assert len(Stories(store).recent_stories("harbour")) == 2
     assert Stories(store).alerts(limit=10) == []
+
+
+# -- several alerters
+
+
+def test_every_write_of_a_topic_raises_its_turn_and_leaves_the_others(store: Store) -> None:
+    kept, decider = Stories(store), alerter()
+    assert kept.turns(TOPICS) == {"harbour": 0, "weather": 0}
+    new = kept.record(decider.decide([Events("harbour").report("fire")], START), kept.turns(TOPICS))
+    assert new == {"harbour": 1}
+    new = kept.record(decider.decide([Events(name).report("storm") for name in TOPICS], START), kept.turns(TOPICS))
+    assert new == {"harbour": 2, "weather": 1} == kept.turns(TOPICS)
+
+
+def test_what_changes_nothing_raises_no_turn(store: Store) -> None:
+    kept = Stories(store)
+    assert kept.record(Decisions(at=START), {}) == {}
+    assert kept.turns(TOPICS) == {"harbour": 0, "weather": 0}
+
+
+@pytest.mark.parametrize("late", ["harbour", "weather"])
+def test_a_decision_made_with_older_stories_is_not_recorded_not_even_in_part(store: Store, late: str) -> None:
+    kept = Stories(store)
+    stale = kept.turns(TOPICS)
+    keep(store, alerter().decide([Events(late).report("fire")], START))
+    before = everything(store), kept.turns(TOPICS)
+    both = alerter().decide([Events(name).report("storm") for name in TOPICS], START)
+    with pytest.raises(Fenced):
+        kept.record(both, stale)
+    assert (everything(store), kept.turns(TOPICS)) == before
+
+
+def test_of_two_who_write_a_topic_for_the_first_time_one_is_fenced(store: Store) -> None:
+    kept = Stories(store)
+    none = kept.turns(TOPICS)
+    kept.record(alerter().decide([Events("harbour").report("fire")], START), none)
+    with pytest.raises(Fenced):
+        kept.record(alerter().decide([Events("harbour").report("strike")], START), none)
+
+
+def test_only_the_topics_that_are_asked_for_are_brought_back(store: Store) -> None:
+    keep(store, alerter().decide([Events(name).report("storm") for name in TOPICS], START))
+    brought = Stories(store).restore(0.0, ["weather"])
+    assert brought.topics == {"weather"}
+    assert {story.topic_id for story in brought.stories} == {"weather"}
+    assert {joined.match.topic_id for joined in brought.joined} == {"weather"}
+    assert brought.alerted == {story.id for story in brought.stories}
+
+
+def test_matches_that_were_recorded_are_known_by_id(store: Store) -> None:
+    match, other = three_reports(Events())[::2]
+    decisions = alerter().decide([match], START)
+    keep(store, decisions)
+    found = Stories(store).recorded([match.id, other.id])
+    assert found == {match.id: replace(decisions.joined[0], founded=False)}
