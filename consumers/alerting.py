@@ -51,9 +51,7 @@ class Decisions:
     @property
     def topics(self) -> frozenset[str]:
         """Those whose stories or alerts it changed."""
-        return frozenset(
-            {joined.match.topic_id for joined in self.joined} | {alert.topic_id for alert in self.alerts}
-        )
+        return frozenset({joined.match.topic_id for joined in self.joined} | {alert.topic_id for alert in self.alerts})
 
     @property
     def founded(self) -> int:
@@ -87,8 +85,10 @@ class Alerter:
 
     def restore(self, remembered: Remembered) -> None:
         """In place of what it remembers of these topics: before their first decision, and when others decided."""
-        self.forget(remembered.topics)
-        self._tracker.restore(remembered.stories, remembered.joined)
+        forgotten = self._tracker.forget(remembered.topics)
+        self._tracker.restore(remembered.stories, remembered.joined, forgotten)
+        for topic_id in remembered.topics:
+            self._alerted.pop(topic_id, None)
         for story in remembered.stories:
             if story.id in remembered.alerted:
                 self._alerted.setdefault(story.topic_id, set()).add(story.id)

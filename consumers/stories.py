@@ -9,8 +9,9 @@ belongs to none. The constants were measured with benchmarks/grouping.py.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,8 @@ NEAR_STORIES = 8  # up to so many
 SMOOTHING = 10  # articles without the word, so that rarity means something while a topic is young
 LEAST_RARITY = 0.05
 
+_NOBODY: Mapping[str, Member] = MappingProxyType({})
+
 
 @dataclass(slots=True, eq=False)
 class _Warm:
@@ -92,14 +95,21 @@ class StoryTracker:
         self._topics: dict[str, _TopicStories] = {}
         self._next_sweep = -math.inf
 
-    def restore(self, stories: Iterable[Story], joined: Iterable[Joined]) -> None:
-        """What was recorded of topics that nothing is remembered of: stories, and their newest matches."""
+    def restore(
+        self, stories: Iterable[Story], joined: Iterable[Joined], forgotten: Mapping[str, Member] = _NOBODY
+    ) -> None:
+        """What was recorded of topics that nothing is remembered of: stories, and their newest matches.
+
+        ``forgotten``: what ``forget`` returned for these topics; it saves reading the same texts again.
+        """
         kept = {story.id: story for story in stories}
         members: dict[str, list[Member]] = {}
         for each in joined:
             self.know(each.match)
             if each.story_id in kept:
-                members.setdefault(each.story_id, []).append(member_of(each.match, each.at))
+                members.setdefault(each.story_id, []).append(
+                    member_of(each.match, each.at, forgotten.get(each.match.id))
+                )
         for of_story in members.values():
             of_story.sort(key=lambda member: member.order)
         for name in sorted(members, key=lambda name: members[name][-1].order):
@@ -109,10 +119,10 @@ class StoryTracker:
         """It was recorded. Where its story is forgotten it changes nothing any more."""
         self._topic(match.topic_id).remember(match.id)
 
-    def forget(self, topic_ids: Iterable[str]) -> None:
-        """Everything of these topics."""
-        for topic_id in topic_ids:
-            self._topics.pop(topic_id, None)
+    def forget(self, topic_ids: Iterable[str]) -> Mapping[str, Member]:
+        """Everything of these topics. Returns what was compared with, by match."""
+        gone = [self._topics.pop(topic_id) for topic_id in topic_ids if topic_id in self._topics]
+        return {member.match_id: member for topic in gone for member in topic.members()}
 
     def add(self, match: Match, now: float) -> tuple[Story, Joined] | None:
         """The story as it now stands and how the match belongs to it; ``None`` where the match changes nothing."""
@@ -158,6 +168,9 @@ class _TopicStories:
         self._squares: dict[int, float] = {}
         self.matches: dict[str, _Warm] = {}
         self.known: dict[int, None] = dict.fromkeys(known)
+
+    def members(self) -> Iterable[Member]:
+        return (member for warm in self._warm.values() for member in warm.members)
 
     def stories(self) -> Set[str]:
         return self._warm.keys()

@@ -81,8 +81,11 @@ def headline(match: Match) -> str:
     return match.article.title or match.passage.text[:120] or match.article.url
 
 
-def member_of(match: Match, joined: float) -> Member:
+def member_of(match: Match, joined: float, like: Member | None = None) -> Member:
+    """``like`` was made of the same match: its text is not read again, which is nine tenths of the work."""
     article = match.article
+    if like is None or like.revision != article.revision:
+        like = None
     report = Report(
         source=article.source,
         url=article.url,
@@ -96,10 +99,10 @@ def member_of(match: Match, joined: float) -> Member:
         backfill=article.backfill,
         report=report,
         vector=np.frombuffer(match.vector, dtype="<f2").astype(np.float32),
-        title=_stems(article.title),
-        words=_stems(_beginning(article)),
-        names=names(f"{article.title}. {_beginning(article)[len(article.title) :]}"),
-        shingles=shingles(article.text),
+        title=like.title if like else _stems(article.title),
+        words=like.words if like else _stems(_beginning(article)),
+        names=like.names if like else names(f"{article.title}. {_beginning(article)[len(article.title) :]}"),
+        shingles=like.shingles if like else shingles(article.text),
         voice=match.id,
     )
 

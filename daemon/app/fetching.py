@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -87,13 +88,14 @@ async def fetching(stack: AsyncExitStack, settings: FetchSettings, process: Proc
         per_host=settings.per_host,
         host_gap=settings.host_gap,
     )
-    sharding = (
-        None
-        if process.alone
-        else Sharding(
-            leases=process.leases, polls=dispatcher, worker=process.id, clock=process.clock, threads=process.threads
+    sharding = None
+    if not process.alone:
+        # A thread of its own: appends that wait for the log must not hold up the renewal of leases.
+        agreeing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sharding")
+        stack.callback(agreeing.shutdown, wait=False, cancel_futures=True)
+        sharding = Sharding(
+            leases=process.leases, polls=dispatcher, worker=process.id, clock=process.clock, threads=agreeing
         )
-    )
 
     async def tick() -> None:
         if sharding is not None:

@@ -24,8 +24,6 @@ from daemon.log.streams import Found, Wanted
 
 T = TypeVar("T")
 
-_GRACE = 5.0  # seconds that kafka-python may be late in giving up a record
-
 
 class KafkaLog:
     """Keeps every promise of ``Log``. Opening it asks nobody: the first use raises what there is to raise.
@@ -62,7 +60,7 @@ class KafkaLog:
         self._limit = quarantine_limit
         self._patience = patience
         self._joining = joining
-        self._writer = Writer(self._clients.producer, room=in_flight, patience=patience + _GRACE)
+        self._writer = Writer(self._clients.producer, room=in_flight, patience=patience)
         self._closing = threading.Event()
         self._opening = threading.Lock()
         self._open: list[KafkaReader[Any] | KafkaTable[Any]] = []  # each has a thread, also where nobody holds it

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
@@ -27,8 +27,9 @@ from daemon.log.kafka_knock import knock
 from daemon.log.kafka_reader import Fetched
 from daemon.log.streams import Found, Wanted
 
-C = TypeVar("C")
+C = TypeVar("C", bound=Any)
 
+_GRACE = 5.0  # seconds that kafka-python may be late in giving up a record
 _GOODBYE = 2.0  # seconds to leave a group
 _NEW = 2.0  # seconds until every broker knows of a stream that was made
 
@@ -65,10 +66,8 @@ class Clients:
         self._broker = broker
         self._options = options
         self.patience_ms = options.patience_ms
-        self._making = threading.Lock()
-        self._admin: KafkaAdminClient | None = None
-        self._questions: KafkaConsumer | None = None
-        self._closed = False
+        self._admin = _Shared(lambda: self._made(KafkaAdminClient, options.asking()))
+        self._offsets = _Shared(lambda: self._made(KafkaConsumer, options.reading()))
 
     def producer(self) -> "_Producer":
         with self.translated():
@@ -109,27 +108,23 @@ class Clients:
 
     @contextmanager
     def asking(self) -> Iterator[KafkaAdminClient]:
-        with self.translated():
-            with self._making:
-                if self._closed:
-                    raise Unavailable("the log is closed")
-                if self._admin is None:
-                    self._admin = self._made(KafkaAdminClient, self._options.asking())
-            yield self._admin
+        with self.translated(), self._admin.used() as admin:
+            yield admin
 
     def ends(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The offset after the last record that there is now. Readers do not ask on their own connection: there the
         answer would wait behind a fetch that waits for records, up to 0.5 s.
         """
-        with self.translated():
-            ends: Mapping[TopicPartition, int] = self._asker().end_offsets(list(partitions), self.patience_ms)
+        with self.translated(), self._offsets.used() as asker:
+            ends: Mapping[TopicPartition, int] = asker.end_offsets(list(partitions), self.patience_ms)
             return ends
 
     def bounds(self, topics: Collection[str]) -> tuple[Mapping[Partition, int], Mapping[Partition, int]]:
         """(the offset of the first record that is kept, the offset after the last one), of the topics that exist."""
         with self.asking() as admin:
             every = _partitions(admin.describe_topics(sorted(topics)))
-            return self._asker().beginning_offsets(every, self.patience_ms), self.ends(every)
+        with self.translated(), self._offsets.used() as asker:
+            return asker.beginning_offsets(every, self.patience_ms), self.ends(every)
 
     def groups(self) -> list[str]:
         with self.asking() as admin:
@@ -168,12 +163,8 @@ class Clients:
             return sum(not broker.get("is_fenced") for broker in admin.describe_cluster()["brokers"])
 
     def close(self) -> None:
-        with self._making:
-            self._closed = True
-            for client in (self._admin, self._questions):
-                if client is not None:
-                    with suppress(kafka_errors.KafkaError):
-                        client.close()
+        self._admin.close()
+        self._offsets.close()
 
     def _existing(self, topic: str) -> list[TopicPartition]:
         """Its partitions. One that was made a moment ago is not known to every broker yet."""
@@ -186,14 +177,6 @@ class Clients:
         if not found:
             raise Unusable(f"the cluster has no stream {topic}: run `wirewatch streams create`")
         return found
-
-    def _asker(self) -> KafkaConsumer:
-        with self._making:
-            if self._closed:
-                raise Unavailable("the log is closed")
-            if self._questions is None:
-                self._questions = self._made(KafkaConsumer, self._options.reading())
-            return self._questions
 
     def _made(self, kind: Callable[..., C], options: Mapping[str, Any]) -> C:
         """kafka-python leaves a thread behind for every client that does not get through to the cluster."""
@@ -220,9 +203,50 @@ class Clients:
         except kafka_errors.KafkaError as error:
             raise Unavailable(f"the Kafka cluster at {', '.join(self._broker.servers)}: {error}") from error
         except RuntimeError as error:  # what kafka-python raises when another thread closes a client meanwhile
-            if not self._closed:
+            if not self._admin.closed:
                 raise
             raise Unavailable("the log is closed") from error
+
+
+class _Shared(Generic[C]):
+    """A client of all threads. One that failed is replaced: its own thread may have died, which nothing revives."""
+
+    def __init__(self, make: Callable[[], C]) -> None:
+        self._make = make
+        self._turn = threading.Lock()
+        self._client: C | None = None
+        self.closed = False
+
+    @contextmanager
+    def used(self) -> Iterator[C]:
+        with self._turn:
+            if self.closed:
+                raise Unavailable("the log is closed")
+            if self._client is None:
+                self._client = self._make()
+            client = self._client
+        well = False
+        try:
+            yield client
+            well = True
+        finally:
+            if not well:
+                self._drop(client)
+
+    def close(self) -> None:
+        with self._turn:
+            self.closed = True
+            client = self._client
+        if client is not None:
+            self._drop(client)
+
+    def _drop(self, client: C) -> None:
+        with self._turn:
+            if self._client is not client:
+                return
+            self._client = None
+        with suppress(kafka_errors.KafkaError):
+            client.close()
 
 
 Translated = Callable[[], Any]
@@ -241,7 +265,7 @@ class _Producer:
             return self._producer.send(topic, key=key, value=value)
 
     def settle(self, sent: Sequence[Any], seconds: float) -> None:
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds + _GRACE
         first: kafka_errors.KafkaError | None = None
         for future in sent:
             try:

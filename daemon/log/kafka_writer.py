@@ -36,7 +36,9 @@ class Writer:
     """Threads share it. Its sender is made when it is first needed."""
 
     def __init__(self, connect: Callable[[], Sender], *, room: int, patience: float) -> None:
-        """``room``: bytes on their way, all threads together. ``patience``: seconds until one step is given up."""
+        """``room``: bytes on their way, all threads together. ``patience``: seconds to wait for room, and then as long
+        again for all of a part to arrive.
+        """
         self._connect = connect
         self._room = room
         self._patience = patience
@@ -49,7 +51,8 @@ class Writer:
     def write(self, topic: str, rows: Sequence[Row]) -> None:
         """Returns when all are durable, in order per key. Raises ``Unavailable``, ``Unusable``.
 
-        Whether it returns or raises, nothing of it is on its way afterwards, so that a repeat overtakes nothing.
+        Nothing of it waits here afterwards, whether it returns or raises, so that a repeat overtakes nothing. (A
+        broker that hangs may still write what it had received; a cluster with copies has another leader by then.)
         """
         for part, size in _parts(rows, self._room // 4):
             with self._taken(min(size, self._room)):

@@ -116,7 +116,7 @@ leases = Table(  # a name that one worker owns at a time; a turn that stands sti
     "leases",
     metadata,
     Column("name", String, primary_key=True),
-    Column("owner", String, nullable=False),  # empty: given back
+    Column("owner", String, nullable=False),
     Column("turn", Integer, nullable=False),
 )
 

@@ -268,8 +268,10 @@ def test_whoever_is_always_late_says_so_and_has_recorded_nothing(store: Store) -
 class Roles:
     """The matcher's and the alerter's threads, run here until there is nothing left to do."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, versions: TopicVersions | None = None, *, rounds: int = 1) -> None:
         self.store = store
+        self.troubles: list[str] = []
+        self._rounds = rounds  # with nothing left to do, before the end
         self.broker, self.clock, quarantine = Broker(), FakeClock(START), FakeQuarantine()
         self.log = MemoryLog(self.broker, quarantine=quarantine, clock=self.clock)
         self.archive = Archive(store)
@@ -280,13 +282,13 @@ class Roles:
             "clock": self.clock,
             "rejected": lambda stream, reason: pytest.fail(reason),
         }
-        self._matching = Matching(
+        self.matching = Matching(
             worker="one",
             archive=self.archive,
-            versions=TopicVersions(store),
+            versions=versions or TopicVersions(store),
             load=FakeEmbedder,
             beat=lambda: self._beat([ARTICLES, BACKFILL], "matcher"),
-            trouble=lambda why: None,
+            trouble=self.troubles.append,
             judged=lambda judged, seconds: None,
             **common,
         )
@@ -299,20 +301,22 @@ class Roles:
             summary=lambda summary, topic: None,
             **common,
         )
-        self._stop = threading.Event()
+        self._stop, self._idle = threading.Event(), 0
 
     def match(self) -> None:
-        self._run(self._matching)
+        self._run(self.matching)
 
     def tell(self) -> None:
         self._run(self._alerting)
 
     def _run(self, role: Matching | Alerting) -> None:
-        self._stop = threading.Event()
+        self._stop, self._idle = threading.Event(), 0
         role.run(self._stop)
 
     def _beat(self, streams: Sequence[Stream[Any]], group: str) -> None:
         if all(self.left(stream, group) == 0 for stream in streams):
+            self._idle += 1
+        if self._idle == self._rounds:
             self._stop.set()
 
     def left(self, stream: Stream[Any], group: str) -> int:
@@ -340,6 +344,38 @@ def roles(store: Store) -> Roles:
     made = Roles(store)
     made.log.append(TOPICS, [Topic(id="harbour", query="harbour fire")])
     return made
+
+
+def test_a_matcher_reports_under_its_own_name_what_it_has_applied_and_says_it_again_when_asked(roles: Roles) -> None:
+    versions = TopicVersions(roles.store)
+    versions.applied("one", {"gone": 3}, START)  # by an earlier life of the same worker
+    roles.match()
+    assert versions.applied_by("harbour") == {"one": (1, START)}
+    assert versions.applied_by("gone") == {}
+    versions.forget_applied("one")
+    roles.matching.say_again()
+    roles.match()
+    assert versions.applied_by("harbour") == {"one": (1, START)}
+
+
+class DeafVersions(TopicVersions):
+    """The first report is lost."""
+
+    deaf = True
+
+    def applied(self, worker: str, versions: Mapping[str, int | None], at: float) -> None:
+        if self.deaf:
+            self.deaf = False
+            raise Unavailable("the store is away")
+        super().applied(worker, versions, at)
+
+
+def test_a_report_that_was_lost_is_made_up_for_and_nothing_waits_for_it(store: Store) -> None:
+    roles = Roles(store, DeafVersions(store), rounds=3)
+    roles.log.append(TOPICS, [Topic(id="harbour", query="harbour fire")])
+    roles.match()
+    assert TopicVersions(store).applied_by("harbour") == {"one": (1, START)}
+    assert roles.troubles == ["the store is away", ""]
 
 
 def test_matches_of_backfill_have_a_lane_of_their_own(roles: Roles) -> None:

@@ -184,9 +184,11 @@ async def test_the_pace_of_a_channel_is_kept_from_one_sender_to_the_next(store: 
     put_alert(store, 1)
     async with sending(store, "one", {"desk": desk}, clock) as one:
         await one.until(lambda: "sent" in states(store).values())
-    put_alert(store, 2)
-    async with sending(store, "two", {"desk": desk}, clock) as two:
-        await two.looks()
+    put_alert(store, 2, ("desk", "quick"))
+    quick = FakeChannel()
+    async with sending(store, "two", {"desk": desk, "quick": quick}, clock) as two:
+        await two.until(lambda: quick.calls == 1)
+        await two.looks(20)
         assert desk.calls == 1
         clock.advance(5.0)
         await two.until(lambda: desk.calls == 2)

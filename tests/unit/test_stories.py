@@ -216,6 +216,21 @@ def test_a_restart_at_any_moment_leads_to_the_same_stories(reports: list[tuple[i
     assert [after.add(match, match.article.seen) for match in matches[cut:]] == expected[cut:]
 
 
+def test_a_topic_that_is_restored_over_what_was_remembered_of_it_leads_to_the_same_stories() -> None:
+    world, tracker = Events(noise=0.9), StoryTracker()
+    matches = [world.report(f"event{n % 4}", f"{n}.example", at=START + n * HOUR, number=n) for n in range(40)]
+    revised = [world.edited(match, title="harbour event1, in other words") for match in matches[5:9]]
+    placed = {match.id: tracker.add(match, START + 50 * HOUR) for match in [*matches, *revised]}
+    stories, joined = recorded([each for each in placed.values() if each], since=START)
+    later = [world.report(f"event{n % 4}", f"{n}.example", at=START + n * HOUR, number=n) for n in range(50, 70)]
+    fresh = StoryTracker()
+    fresh.restore(stories, joined)
+    tracker.restore(stories, joined, tracker.forget(["harbour"]))
+    assert [tracker.add(match, START + 70 * HOUR) for match in later] == [
+        fresh.add(match, START + 70 * HOUR) for match in later
+    ]
+
+
 def recorded(placed: Sequence[tuple[Story, Joined]], since: float) -> tuple[list[Story], list[Joined]]:
     """What a store would bring back."""
     stories = {story.id: story for story, _ in placed}
