@@ -59,7 +59,7 @@ class Observer:
         metrics.deliveries_waiting.read_from(lambda: {(): float(status().kept.deliveries_waiting)})
         metrics.channels_disabled.read_from(lambda: {(): float(len(status().kept.channels_disabled))})
         metrics.dead_letters.read_from(lambda: {(): float(status().kept.dead_letters)})
-        metrics.disk_free.read_from(lambda: {(): float(status().disk_free)})
+        metrics.disk_free.read_from(lambda: {(): float(now.disk_free)} if (now := status()).data_dir else {})
         metrics.config_errors.read_from(
             lambda: {(name.removesuffix(".toml"),): float(name in errors()) for name in FILES}
         )

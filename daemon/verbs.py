@@ -5,6 +5,7 @@ from typing import Any
 
 from daemon.clock import Clock
 from daemon.log import Log
+from daemon.replay import verbs as replay_verbs
 from daemon.store import Store, dead_letters
 from daemon.store.outbox import Outbox
 
@@ -21,4 +22,5 @@ def verbs(store: Store, log: Log, clock: Clock) -> Mapping[str, Verb]:
     return {
         "channels.enable": enable,
         **dead_letters.verbs(dead_letters.DeadLetters(store), log),
+        **replay_verbs(store, log, clock),
     }

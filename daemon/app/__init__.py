@@ -50,7 +50,7 @@ from daemon.supervisor import Supervisor
 from daemon.telemetry import Metrics
 from daemon.upkeep import Always, Election
 from daemon.watch import FolderWatch
-from daemon.web.app import make_app, make_health_app
+from daemon.web.app import Front, make_app, make_health_app
 from daemon.web.server import address, bind, serve
 from daemon.web.views import Views
 
@@ -107,6 +107,9 @@ async def _run(  # noqa: C901 - one straight line, as said above
         # -- what is kept, and what watches it
         name = worker_id()
         health, metrics = Health(clock), Metrics(version=__version__, python=platform.python_version())
+        front = Front(make_health_app(health, metrics.registry))
+        servers = [asyncio.create_task(serve(front, bound, ended))]
+        stack.callback(ended.set)
         store, log, letters = await open_kept(stack, settings, worker=name, health=health, clock=clock, stop=stop)
         kept_files = KeptFiles(settings.data.dir / file for file in ("lock", "store.sqlite", "log.sqlite") if alone)
         process = Process(
@@ -230,10 +233,9 @@ async def _run(  # noqa: C901 - one straight line, as said above
         )
         if "web" in roles:
             views = Views(store, clock=clock, status=status, feeds=lambda: feeds_in_force, channels=kinds)
-            served = make_app(health, metrics.registry, views, keep.lag)
+            front.app = make_app(health, metrics.registry, views, keep.lag)
         else:
-            served = make_health_app(health, metrics.registry, keep.lag)
-        servers = [asyncio.create_task(serve(served, bound, ended))]
+            front.app = make_health_app(health, metrics.registry, keep.lag)
         if owner is not None:
             verbs = verbs_of(process, status=status, sender=tell.sender if tell else None)
             servers.append(asyncio.create_task(ControlServer(Path(owner.socket), verbs).run(ended)))
@@ -256,7 +258,7 @@ async def _run(  # noqa: C901 - one straight line, as said above
         ]
         logger.info(
             "watching",
-            page=f"http://{address(bound)}/",
+            **{"page" if "web" in roles else "health": f"http://{address(bound)}/"},
             data=str(settings.data.dir) if alone else settings.store.url,
             pid=os.getpid(),
             **({} if alone else {"roles": " ".join(roles), "worker": name}),

@@ -17,6 +17,7 @@ from daemon.cli import (
     doctor,
     feeds,
     init,
+    replay,
     run,
     status,
     store,
@@ -70,7 +71,7 @@ def root(
     """Wirewatch watches the news for you: one alert per story, with the sentence that matched and the reason."""
 
 
-for verb in (run.run, demo.demo, init.init, status.status, doctor.doctor):
+for verb in (run.run, demo.demo, init.init, status.status, doctor.doctor, replay.replay):
     app.command()(verb)
 for name, noun in (
     ("topics", topics),

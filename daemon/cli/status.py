@@ -22,7 +22,8 @@ def status(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", h
 
     shown, why, code = None, "", 0
     try:
-        shown = _cluster(settings) if settings.shared else _ask(settings.data.dir)
+        shown, why = _cluster(settings) if settings.shared else (_ask(settings.data.dir), "")
+        code = 1 if why else 0
     except NotRunning as error:
         why, code = str(error), NOT_RUNNING
     except (Unavailable, Unusable) as error:
@@ -67,24 +68,36 @@ def _kept(settings: "Settings") -> "Status | None":
     )
 
 
-def _cluster(settings: "Settings") -> "Status":
-    """What all processes say of themselves, the log and the store. Raises ``Unavailable``, ``Unusable``."""
+def _cluster(settings: "Settings") -> "tuple[Status, str]":
+    """What all processes say of themselves and the store knows; and why the log could not be asked, or nothing.
+
+    Raises ``Unavailable``, ``Unusable``.
+    """
     import time
     from contextlib import closing
 
     from daemon.cli.kept import open_to_ask, open_to_read, workers
+    from daemon.errors import Unavailable
     from daemon.status import lag_rows, report
 
-    with closing(open_to_read(settings)) as store, closing(open_to_ask(settings)) as log:
-        return report(
+    lag: tuple[tuple[str, str, int], ...] = ()
+    why = ""
+    try:
+        with closing(open_to_ask(settings)) as log:
+            lag = lag_rows(log.lag())
+    except Unavailable as error:
+        why = str(error)
+    with closing(open_to_read(settings)) as store:
+        shown = report(
             store,
             now=time.time(),
             data_dir=None,
             channels=settings.channel.keys(),
             running=None,
             workers=workers(settings),
-            lag=lag_rows(log.lag()),
+            lag=lag,
         )
+    return shown, why
 
 
 def _print(shown: "Status", *, as_json: bool) -> None:

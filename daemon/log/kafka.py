@@ -1,8 +1,11 @@
 """The log in a Kafka cluster: many machines, many processes.
 
-append ──▶ Writer ──▶ producer ─┐                       kafka_writer: what is on its way, and for how long
-reader ──▶ KafkaReader ──▶ Way ──▶ member ──▶ cluster   kafka_reader: what was read, and whose it is
-table ───▶ KafkaTable ──▶ Way ──▶ follower ─┘           kafka_clients: kafka-python, imported there alone
+    append ──▶ Writer ───────────────▶ producer ─┐
+    reader ──▶ KafkaReader ──▶ Way ──▶ member ───┼──▶ cluster
+    table ───▶ KafkaTable ───▶ Way ──▶ follower ─┘
+
+Writer bounds what is on its way (kafka_writer), Way knows whose the records are that were read (kafka_reader), and the
+clients on the right are kafka-python's, which is imported in kafka_clients alone.
 """
 
 import threading
@@ -123,10 +126,10 @@ class KafkaLog:
     def close(self) -> None:
         """Readers that wait return at once with nothing; whatever is called afterwards raises ``Unavailable``."""
         self._closing.set()
+        self._clients.close()  # first: a reader that waits for an answer gives up, and can be closed
         for reader in self._open:
             reader.close()
         self._writer.close()
-        self._clients.close()
 
     def _name(self, stream: Stream[T]) -> str:
         return self._broker.prefix + stream.name

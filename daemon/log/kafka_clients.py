@@ -25,6 +25,7 @@ from daemon.log.kafka_access import Options, milliseconds
 from daemon.log.kafka_groups import Partition
 from daemon.log.kafka_knock import knock
 from daemon.log.kafka_reader import Fetched
+from daemon.log.kafka_writer import Row
 from daemon.log.streams import Found, Wanted
 
 C = TypeVar("C", bound=Any)
@@ -80,13 +81,8 @@ class Clients:
         """
         self._existing(topic)
         with self.translated():
-            consumer = self._made(
-                KafkaConsumer,
-                {
-                    **self._options.joining(group),
-                    "partition_assignment_strategy": (RangePartitionAssignor,),
-                },
-            )
+            sharing = {"partition_assignment_strategy": (RangePartitionAssignor,)}
+            consumer = self._made(KafkaConsumer, {**self._options.joining(group), **sharing})
             consumer.subscribe([topic])
             try:
                 # A member that leads the group and does not know the partitions gives nobody any.
@@ -260,43 +256,45 @@ class _Producer:
         self.translated = translated
         self.stuck = False
 
-    def send(self, topic: str, key: bytes, value: bytes | None) -> Any:
+    def deliver(self, topic: str, rows: Sequence[Row], seconds: float) -> None:
+        send, sent = self._producer.send, []
         with self.translated():
-            return self._producer.send(topic, key=key, value=value)
+            try:
+                for key, value in rows:
+                    sent.append(send(topic, key=key, value=value))
+            finally:
+                problem = self._settled(sent, seconds)
+            if problem is not None:
+                raise problem
 
-    def settle(self, sent: Sequence[Any], seconds: float) -> None:
+    def _settled(self, sent: Sequence[Any], seconds: float) -> kafka_errors.KafkaError | None:
+        """When each of them is durable or given up; returns the first problem."""
         deadline = time.monotonic() + seconds + _GRACE
         first: kafka_errors.KafkaError | None = None
         for future in sent:
             try:
-                future.get(max(0.0, deadline - time.monotonic()))
+                if not future.succeeded():
+                    future.get(max(0.0, deadline - time.monotonic()))
             except kafka_errors.KafkaError as error:
                 first = first or error
                 self.stuck = self.stuck or not future.is_done
-        with self.translated():
-            if first is not None:
-                raise first
+        return first
 
     def close(self) -> None:
-        try:
+        with suppress(kafka_errors.KafkaError):
             self._producer.close(timeout=_GOODBYE)
-        except kafka_errors.KafkaError:  # brokers are away: it leaves its thread running
-            self._producer._sender.force_close()
-            self._producer._sender.join(_GOODBYE)
-            self._producer.close(timeout=0)
+        sender = self._producer._sender  # while brokers are away close() leaves it running, or raises before it ends it
+        if sender.is_alive():
+            sender.force_close()
+            sender.join(_GOODBYE)
+            with suppress(kafka_errors.KafkaError):
+                self._producer.close(timeout=0)
 
 
 class _Consumer:
     """A ``Client`` of one topic."""
 
-    def __init__(
-        self,
-        consumer: KafkaConsumer,
-        topic: str,
-        group: str | None,
-        *,
-        clients: Clients,
-    ) -> None:
+    def __init__(self, consumer: KafkaConsumer, topic: str, group: str | None, *, clients: Clients) -> None:
         self._consumer = consumer
         self._topic = topic
         self._group = group

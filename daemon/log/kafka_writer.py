@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 from daemon.errors import Unavailable
 
@@ -16,12 +16,8 @@ _AROUND = 100  # bytes that a record takes beside its key and value
 class Sender(Protocol):
     """Threads share it. Raises ``Unavailable`` and ``Unusable``."""
 
-    def send(self, topic: str, key: bytes, value: bytes | None) -> Any:
-        """Returns soon, with what ``settle`` takes."""
-        ...
-
-    def settle(self, sent: Sequence[Any], seconds: float) -> None:
-        """Returns when all of them are durable; raises when each of them is either durable or given up."""
+    def deliver(self, topic: str, rows: Sequence[Row], seconds: float) -> None:
+        """Returns when all are durable, in order per key; raises when each of them is either durable or given up."""
         ...
 
     @property
@@ -66,16 +62,11 @@ class Writer:
 
     def _deliver(self, topic: str, rows: Sequence[Row]) -> None:
         sender = self._opened()
-        sent: list[Any] = []
         try:
-            for key, value in rows:
-                sent.append(sender.send(topic, key, value))
+            sender.deliver(topic, rows, self._patience)
         finally:
-            try:
-                sender.settle(sent, self._patience)
-            finally:
-                if sender.stuck:
-                    self._drop(sender)
+            if sender.stuck:
+                self._drop(sender)
 
     def _opened(self) -> Sender:
         with self._making:

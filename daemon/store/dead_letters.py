@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Row, delete, func, select
 
 from consumers.ids import digest
-from consumers.model import ARTICLES, BACKFILL, MATCHES, TOPICS, Stream
+from consumers.model import STREAMS as EVERY
+from consumers.model import Stream
 from daemon.errors import Unusable
 from daemon.log import DeadLetter, Log
 from daemon.log.codec import Undecodable, decode
@@ -15,7 +16,7 @@ from daemon.store import Store
 from daemon.store.tables import dead_letters
 from daemon.store.upsert import insert_new
 
-STREAMS: Mapping[str, Stream[Any]] = {stream.name: stream for stream in (ARTICLES, BACKFILL, MATCHES, TOPICS)}
+STREAMS: Mapping[str, Stream[Any]] = {stream.name: stream for stream in EVERY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.types import Receive, Scope, Send
 
 from daemon.errors import Unavailable
 from daemon.health import Health
@@ -53,6 +54,16 @@ def make_app(health: Health, registry: CollectorRegistry, views: Views, lag: Lag
     _pages(app, health, views)
     app.mount("/static", StaticFiles(directory=_HERE / "static"))
     return app
+
+
+class Front:
+    """Answers with the ``app`` that it has now: health alone while the store and the log are awaited, then the page."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
 
 
 def make_health_app(health: Health, registry: CollectorRegistry, lag: Lag = dict) -> FastAPI:

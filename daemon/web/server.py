@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from daemon.errors import Unusable
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
 _DRAIN = 3  # seconds for answers that are under way when the daemon stops
 
@@ -56,7 +56,7 @@ def address(bound: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def serve(app: "FastAPI", bound: socket.socket, stop: asyncio.Event) -> None:
+async def serve(app: "ASGIApp", bound: socket.socket, stop: asyncio.Event) -> None:
     """Answers until ``stop``, then finishes what is under way for at most three seconds. Closes ``bound``."""
     import uvicorn
 

@@ -461,15 +461,35 @@ def test_an_outage_is_told_by_every_call_and_ends_by_itself(
     assert log.lag()["articles", "match"] >= 0
 
 
-def test_a_log_can_be_closed_during_an_outage(kafka: KafkaCluster, open_log: Callable[..., KafkaLog]) -> None:
+def test_a_log_is_closed_during_an_outage_whatever_waits_for_an_answer(
+    kafka: KafkaCluster, open_log: Callable[..., KafkaLog]
+) -> None:
     before = threading.active_count()
-    log = open_log(patience=1.0)
+    log = open_log(patience=30.0)
     log.append(ARTICLES, articles(3))
-    take(log.reader(ARTICLES, "match"), 3)
+    reader, table = log.reader(ARTICLES, "match"), log.table(TOPICS)
+    take(reader, 3)
+    table.changes(0.0)
+    calls: Sequence[Callable[[], object]] = (
+        lambda: log.append(ARTICLES, articles(500)),
+        lambda: reader.read(1, 0.0),
+        lambda: table.changes(0.0),
+    )
+    told: list[BaseException] = []
+
+    def fails(call: Callable[[], object]) -> None:
+        with pytest.raises(Unavailable) as caught:
+            call()
+        told.append(caught.value)
+
     with paused(kafka):
+        threads = [in_thread(lambda call=call: fails(call)) for call in calls]  # type: ignore[misc]
         started = time.monotonic()
         log.close()
-        assert time.monotonic() - started < 10
+        for thread in threads:
+            thread.join(30)
+        assert time.monotonic() - started < 15  # of the 30 that each would wait
+    assert len(told) == len(calls)
     assert threading.active_count() <= before, threading.enumerate()
 
 

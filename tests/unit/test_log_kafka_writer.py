@@ -20,18 +20,13 @@ class FakeSender:
     waiting: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     stuck: bool = False
     closed: bool = False
-    before_send: Callable[[], None] = lambda: None
 
-    def send(self, topic: str, key: bytes, value: bytes | None) -> bytes:
-        self.before_send()
-        self.sent.append(key)
-        return key
-
-    def settle(self, sent: Sequence[bytes], seconds: float) -> None:
+    def deliver(self, topic: str, rows: Sequence[Row], seconds: float) -> None:
+        self.sent += [key for key, _ in rows]
         self.waiting.release()
         if not self.arrived.wait(seconds):
             raise Unavailable("it does not arrive")
-        self.settled += len(sent)
+        self.settled += len(rows)
 
     def close(self) -> None:
         self.closed = True
@@ -88,22 +83,6 @@ def test_what_finds_no_room_in_time_is_unavailable_and_never_sent() -> None:
     sender.arrived.set()
     writer.write("articles", rows(1))  # the room that was taken is free again
     assert sender.settled == 1
-
-
-def test_what_was_sent_is_waited_for_when_the_rest_cannot_be_sent() -> None:
-    sender = FakeSender()
-    sender.arrived.set()
-    left = [None, None]
-
-    def fails() -> None:
-        if not left:
-            raise Unavailable("no more")
-        left.pop()
-
-    sender.before_send = fails
-    with pytest.raises(Unavailable):
-        writing(sender, room=40_960).write("articles", rows(5))
-    assert sender.settled == 2
 
 
 def test_a_sender_that_is_stuck_is_replaced() -> None:
