@@ -21,7 +21,7 @@ UV := $(shell command -v uv 2>/dev/null)
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run demo kafka postgres install test lint types format bench bench-feeds bench-crash bench-latency eval test-wheel lock clean
+.PHONY: help run demo kafka postgres install test lint types format bench bench-feeds bench-crash bench-cluster bench-latency eval test-wheel lock clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name what; do printf '%-15s%s\n' "$$name" "$$what"; done
@@ -87,6 +87,12 @@ bench-feeds: $(TESTABLE)  ## 5,000 feeds on one process for half an hour (ARGS="
 
 bench-crash: $(TESTABLE)  ## kill -9 at random moments under load, then count (ARGS="--kills 50")
 	@$(BIN)/python -m benchmarks.crash $(ARGS)
+
+bench-cluster: $(TESTABLE)  ## on Kafka and PostgreSQL: kill -9 of any role, brokers treated badly, outages, a rolling restart
+	@$(BIN)/python -m benchmarks.crash --on kafka $(ARGS)
+	@$(BIN)/python -m benchmarks.brokers
+	@$(BIN)/python -m benchmarks.outages
+	@$(BIN)/python -m benchmarks.rolling
 
 bench-latency: $(TESTABLE)  ## from published to alerted (ARGS="--minutes 3 --rate 20")
 	@$(BIN)/python -m benchmarks.latency $(ARGS)
