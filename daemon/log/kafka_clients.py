@@ -31,7 +31,7 @@ from daemon.log.streams import Found, Wanted
 C = TypeVar("C", bound=Any)
 
 _GRACE = 5.0  # seconds that kafka-python may be late in giving up a record
-_GOODBYE = 2.0  # seconds to leave a group
+_GOODBYE = 1.0  # seconds to leave a group, and for what is still on its way
 _NEW = 2.0  # seconds until every broker knows of a stream that was made
 
 _HOPELESS = (  # nothing but a change of the settings or of the cluster's helps
@@ -112,15 +112,27 @@ class Clients:
         answer would wait behind a fetch that waits for records, up to 0.5 s.
         """
         with self.translated(), self._offsets.used() as asker:
-            ends: Mapping[TopicPartition, int] = asker.end_offsets(list(partitions), self.patience_ms)
-            return ends
+            return self._told(asker.end_offsets, partitions)
 
     def bounds(self, topics: Collection[str]) -> tuple[Mapping[Partition, int], Mapping[Partition, int]]:
         """(the offset of the first record that is kept, the offset after the last one), of the topics that exist."""
         with self.asking() as admin:
             every = _partitions(admin.describe_topics(sorted(topics)))
         with self.translated(), self._offsets.used() as asker:
-            return asker.beginning_offsets(every, self.patience_ms), self.ends(every)
+            return self._told(asker.beginning_offsets, every), self._told(asker.end_offsets, every)
+
+    def _told(self, ask: Callable[..., Any], partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Topic by topic: asked for several, kafka-python leaves out those that it has yet to learn about. One whose
+        leader is just being elected it leaves out too, and fails on that itself.
+        """
+        told: dict[TopicPartition, int] = {}
+        for topic in sorted({one.topic for one in partitions}):
+            some = [one for one in partitions if one.topic == topic]
+            try:
+                told |= ask(some, self.patience_ms)
+            except KeyError as error:
+                raise Unavailable(f"a partition of {topic} has no leader now") from error
+        return told
 
     def groups(self) -> list[str]:
         with self.asking() as admin:

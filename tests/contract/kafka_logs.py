@@ -52,7 +52,10 @@ def make_streams(broker: Broker, partitions: int = PARTITIONS, replication: int 
 
 @contextmanager
 def paused(cluster: "KafkaCluster") -> Iterator[None]:
-    """The broker keeps its connections and answers nothing; afterwards it serves as before."""
+    """The broker keeps its connections and answers nothing; afterwards it serves as before.
+
+    Not for longer than the 3 s after which a cluster gives a broker up: a lone one may then take half a minute.
+    """
     cluster.pause(1)
     try:
         yield

@@ -172,5 +172,5 @@ def test_any_interleaving_over_kafka_commits_every_record_exactly_once(kafka: "K
     class OverKafka(AnyInterleaving):
         under_test = staticmethod(lambda _: KafkaUnderTest(kafka, joining=0.3, session=1.0))
 
-    few = settings(QUICK, max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+    few = settings(QUICK, max_examples=5, suppress_health_check=[HealthCheck.too_slow])
     run_state_machine_as_test(OverKafka, settings=few)

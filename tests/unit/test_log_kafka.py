@@ -73,20 +73,23 @@ def in_thread(work: Callable[[], object]) -> threading.Thread:
 
 def everything(broker: Broker, stream: str) -> list[tuple[str, bytes | None]]:
     """(key, value) of every record there is, as librdkafka reads them: by partition, in its order."""
-    consumer = Consumer({"bootstrap.servers": ",".join(broker.servers), "group.id": uuid.uuid4().hex})
+    consumer = Consumer(
+        {"bootstrap.servers": ",".join(broker.servers), "group.id": uuid.uuid4().hex, "fetch.wait.max.ms": 10}
+    )
     name = broker.prefix + stream
-    found: list[tuple[str, bytes | None]] = []
-    for partition in sorted(consumer.list_topics(name, timeout=10).topics[name].partitions):
+    left: dict[int, int] = {}  # by partition: how many are still to come
+    for partition in consumer.list_topics(name, timeout=10).topics[name].partitions:
         first, end = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=10)
-        consumer.assign([TopicPartition(name, partition, first)])
-        while first < end:
-            message = consumer.poll(30)
-            assert message is not None
-            assert message.error() is None
-            found.append((message.key().decode(), message.value()))
-            first = message.offset() + 1
+        left[partition] = end - first
+    found: dict[int, list[tuple[str, bytes | None]]] = defaultdict(list)
+    consumer.assign([TopicPartition(name, partition, 0) for partition, count in left.items() if count])
+    while sum(left.values()) > sum(map(len, found.values())):
+        message = consumer.poll(30)
+        assert message is not None
+        assert message.error() is None
+        found[message.partition()].append((message.key().decode(), message.value()))
     consumer.close()
-    return found
+    return [record for partition in sorted(found) for record in found[partition]]
 
 
 # What others read and write
@@ -357,10 +360,22 @@ def test_a_stream_that_is_not_there_is_told_with_the_command_that_makes_it(
     kafka: KafkaCluster, open_log: Callable[..., KafkaLog]
 ) -> None:
     log = open_log(broker=own_broker(kafka))
-    with pytest.raises(Unusable, match="wirewatch streams create"):
-        log.table(TOPICS).changes(0.0)
-    with pytest.raises(Unusable, match="wirewatch streams create"):
-        log.reader(ARTICLES, "match").read(1, 0.0)
+    calls: Sequence[Callable[[], object]] = (
+        lambda: log.table(TOPICS).changes(0.0),
+        lambda: log.reader(ARTICLES, "match").read(1, 0.0),
+    )
+    told: list[str] = []
+
+    def fails(call: Callable[[], object]) -> None:
+        with pytest.raises(Unusable) as caught:
+            call()
+        told.append(str(caught.value))
+
+    threads = [in_thread(lambda call=call: fails(call)) for call in calls]  # type: ignore[misc]
+    for thread in threads:
+        thread.join(30)
+    assert len(told) == 2
+    assert all("wirewatch streams create" in sentence for sentence in told)
 
 
 # Without the cluster
@@ -423,7 +438,7 @@ def test_an_outage_is_told_by_every_call_and_ends_by_itself(
     kafka: KafkaCluster, open_log: Callable[..., KafkaLog]
 ) -> None:
     """What is open stays open, and nothing of what waits is kept in memory beyond its bound."""
-    log = open_log(patience=2.0, in_flight=2_000_000)
+    log = open_log(patience=1.0, in_flight=2_000_000)
     log.append(ARTICLES, articles(3))
     reader, table = log.reader(ARTICLES, "match"), log.table(TOPICS)
     take(reader, 3)
