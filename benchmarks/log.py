@@ -1,6 +1,6 @@
 """What the log adds to the passage of an article: beside bare sqlite3 and bare kafka-python in the same run.
 
-    python -m benchmarks.log [--log both] [--articles 5000] [--batch 64] [--rounds 7]
+    python -m benchmarks.log [--log both] [--articles 5000] [--batch 64] [--rounds 15]
 
 Articles of about 2 kB are appended in batches; then they are read and committed in batches. Three do so in turn, in
 every round: the log; bare, which does the same durable work with the same JSON of the same articles and nothing else,
@@ -240,7 +240,7 @@ def main() -> None:
     options.add_argument("--log", choices=["sqlite", "kafka", "both"], default="both")
     options.add_argument("--articles", type=int, default=5_000)
     options.add_argument("--batch", type=int, default=64)
-    options.add_argument("--rounds", type=int, default=7)
+    options.add_argument("--rounds", type=int, default=15)
     given = options.parse_args()
     articles = [article(number) for number in range(given.articles)]
     size = len(encode(ARTICLES, articles[0]))

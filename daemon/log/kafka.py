@@ -43,7 +43,7 @@ class KafkaLog:
         clock: Clock,
         quarantine_limit: int = 100,
         patience: float = 10.0,
-        joining: float = 2.0,
+        joining: float = 0.5,
         session: float = 10.0,
         batch_time: float = 300.0,
         in_flight: int = 16 * 2**20,

@@ -1,6 +1,7 @@
 """The log over a real Kafka cluster: what is its own, beside the promises that tests/contract has for every log."""
 
 import json
+import logging
 import threading
 import time
 import tracemalloc
@@ -9,13 +10,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from consumers.model import ARTICLES, STREAMS, TOPICS, Article, Stream
+from consumers.model import ARTICLES, BACKFILL, STREAMS, TOPICS, Article, Stream
 from daemon.errors import Fenced, Unavailable, Unusable
 from daemon.log import Placed, Reader, Tombstone, opening
 from daemon.log.broker import Broker, Compression
@@ -267,6 +269,37 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < deadline
         threading.Event().wait(0.01)
+
+
+def test_members_that_read_two_streams_in_turns_come_to_rest(
+    open_log: Callable[..., KafkaLog], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A join that is answered while its member reads the other stream is not begun anew, again and again."""
+    caplog.set_level(logging.DEBUG, "kafka.coordinator.consumer")
+    stop = threading.Event()
+
+    def read_in_turns(log: KafkaLog) -> None:
+        live, backfill = log.reader(ARTICLES, "match"), log.reader(BACKFILL, "match")
+        while not stop.is_set():
+            live.read(16, 0.0)
+            backfill.read(16, 0.0)
+            live.read(16, 0.25)
+
+    def dealt_out() -> int:
+        return sum("Finished assignment" in record.message for record in caplog.records)
+
+    threads = [in_thread(partial(read_in_turns, open_log(joining=0.02))) for _ in range(2)]
+    rounds, resting = 0, time.monotonic()
+    deadline = resting + 30
+    while time.monotonic() - resting < 2.0:
+        assert time.monotonic() < deadline, f"{rounds} times the partitions were dealt out, and still it goes on"
+        stop.wait(0.05)
+        if dealt_out() != rounds:
+            rounds, resting = dealt_out(), time.monotonic()
+    stop.set()
+    for thread in threads:
+        thread.join(10)
+    assert rounds >= 2
 
 
 def test_a_reader_that_closes_makes_room_at_once(open_log: Callable[..., KafkaLog]) -> None:
