@@ -107,6 +107,8 @@ async def _run(  # noqa: C901 - one straight line, as said above
         # -- what is kept, and what watches it
         name = worker_id()
         health, metrics = Health(clock), Metrics(version=__version__, python=platform.python_version())
+        for part in _parts_of(roles):
+            health.set(part, False, "starting")  # not ready before they run, and nobody expects a beat of them yet
         front = Front(make_health_app(health, metrics.registry))
         servers = [asyncio.create_task(serve(front, bound, ended))]
         stack.callback(ended.set)
@@ -294,6 +296,10 @@ def _sign_of_life(process: Process, since: float, listen: str, matching: Matchin
             shards=shards,
         ),
     )
+
+
+def _parts_of(roles: Sequence[str]) -> tuple[str, ...]:
+    return ("files", "upkeep", *(("send",) if "alert" in roles else ()), *(role for role in roles if role != "web"))
 
 
 def _files_of(roles: Sequence[str]) -> tuple[str, ...]:
