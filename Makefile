@@ -93,6 +93,7 @@ bench-cluster: $(TESTABLE)  ## on Kafka and PostgreSQL: kill -9 of any role, bro
 	@$(BIN)/python -m benchmarks.brokers
 	@$(BIN)/python -m benchmarks.outages
 	@$(BIN)/python -m benchmarks.rolling
+	@$(BIN)/python -m benchmarks.scaling
 
 bench-latency: $(TESTABLE)  ## from published to alerted (ARGS="--minutes 3 --rate 20")
 	@$(BIN)/python -m benchmarks.latency $(ARGS)
