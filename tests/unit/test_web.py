@@ -17,7 +17,7 @@ from daemon.health import Health
 from daemon.status import Running, Status, report
 from daemon.store import Store
 from daemon.telemetry import Metrics
-from daemon.web.app import is_local, make_app
+from daemon.web.app import Front, is_local, make_app, make_health_app
 from daemon.web.server import address, bind, serve
 from daemon.web.views import Views, segments
 from tests.kept_rows import NOW, HeldClock, KeptRows
@@ -320,3 +320,32 @@ async def test_the_server_stops_at_once_with_idle_connections_open(site: Site, s
 @given(st.text(max_size=50), st.lists(st.tuples(st.integers(-5, 60), st.integers(-5, 60)), max_size=6))
 def test_marks_never_lose_or_double_a_character(text: str, marks: list[tuple[int, int]]):
     assert "".join(piece for piece, _ in segments(text, marks)) == text
+
+
+async def test_a_process_without_the_page_serves_health_and_metrics_to_any_name_and_nothing_else(health: Health):
+    app = make_health_app(health, Metrics(version="0.1.0", python="3").registry, lambda: {("articles", "matcher"): 3})
+    bound, stop = bind("127.0.0.1:0", page=False), asyncio.Event()
+    serving = asyncio.create_task(serve(app, bound, stop))
+    async with aiohttp.ClientSession() as session:
+        site = Site(f"http://{address(bound)}", session)
+        status, body, _ = await site.get("/readyz", host="wirewatch-match.example.org")
+        assert (status, json.loads(body)["behind"]) == (200, [{"stream": "articles", "group": "matcher", "records": 3}])
+        assert (await site.get("/metrics"))[0] == 200
+        assert (await site.get("/"))[0] == 404
+        assert (await site.get("/api/alerts"))[0] == 404
+    stop.set()
+    await asyncio.wait_for(serving, 10)
+
+
+async def test_what_answers_is_exchanged_without_closing_the_door(health: Health):
+    registry = Metrics(version="0.1.0", python="3").registry
+    front = Front(make_health_app(health, registry))
+    bound, stop = bind("127.0.0.1:0", page=False), asyncio.Event()
+    serving = asyncio.create_task(serve(front, bound, stop))
+    async with aiohttp.ClientSession() as session:
+        site = Site(f"http://{address(bound)}", session)
+        assert (await site.json("/readyz"))["behind"] == []
+        front.app = make_health_app(health, registry, lambda: {("matches", "alerter"): 1})
+        assert (await site.json("/readyz"))["behind"]
+    stop.set()
+    await asyncio.wait_for(serving, 10)
