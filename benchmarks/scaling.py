@@ -105,11 +105,19 @@ class Servers:
         own = psutil.Process().children(recursive=True)
         return Used(
             matchers=sum(_seconds(psutil.Process(each.pid)) for each in desk.processes.values()),
-            kafka=sum(_seconds(each) for each in own if each.name() == "java"),
-            postgresql=sum(_seconds(each, ended=True) for each in own if each.name() == "postgres"),
+            kafka=sum(_seconds(each) for each in own if _name(each) == "java"),
+            postgresql=sum(_seconds(each, ended=True) for each in own if _name(each) == "postgres"),
             here=time.process_time(),
             machine=times.user + times.nice + times.system + times.irq + times.softirq,
         )
+
+
+def _name(process: psutil.Process) -> str:
+    """Empty for one that has just ended, as PostgreSQL's connections do."""
+    try:
+        return str(process.name())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def _seconds(process: psutil.Process, *, ended: bool = False) -> float:
