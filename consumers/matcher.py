@@ -110,39 +110,57 @@ class Matcher:
                 continue
             end = start + len(each.embedded)
             candidates = sorted({hit.topic_id for row in hits[start:end] for hit in row})
-            judged.append(self._judged(article, each, vectors[start:end], candidates))
+            judged.append(
+                compare(
+                    article,
+                    each,
+                    vectors[start:end],
+                    [self._watches[topic_id] for topic_id in candidates],
+                    model=self._embedder.model_id,
+                    line=self._line,
+                    floor=self._floor,
+                )
+            )
             start = end
         return judged
 
-    def _judged(
-        self, article: Article, texts: ArticleTexts, rows: NDArray[np.float16], candidates: Sequence[str]
-    ) -> Judged:
-        if not candidates:
-            return Judged(article, self._embedder.model_id, rows, (), ())
-        watches = [self._watches[topic_id] for topic_id in candidates]
-        # from the archived rows, so that a back-test finds the same scores
-        cosines = (np.stack([watch.vector for watch in watches]) @ rows.astype(np.float32).T).tolist()
-        terms = terms_of(texts)
-        scores: list[Score] = []
-        matches: list[Match] = []
-        for watch, of_topic in zip(watches, cosines, strict=True):
-            verdict = judge(watch.words, of_topic, terms)
-            if verdict.score < self._floor:
-                continue
-            matched = verdict.score >= self._line
-            scores.append(
-                Score(
-                    topic_id=watch.topic.id,
-                    topic_version=watch.topic.version,
-                    score=verdict.score,
-                    passage=texts.passages[verdict.passage].number,
-                    matched=matched,
-                )
+
+def compare(
+    article: Article,
+    texts: ArticleTexts,
+    rows: NDArray[np.float16],
+    watches: Sequence[Watch],
+    *,
+    model: str,
+    line: float = LINE,
+    floor: float = FLOOR,
+) -> Judged:
+    """One article with the topics that are candidates. ``rows``: its unit rows as they are archived, by ``model``."""
+    if not watches:
+        return Judged(article, model, rows, (), ())
+    # from the archived rows, so that a back-test finds the same scores
+    cosines = (np.stack([watch.vector for watch in watches]) @ rows.astype(np.float32).T).tolist()
+    terms = terms_of(texts)
+    scores: list[Score] = []
+    matches: list[Match] = []
+    for watch, of_topic in zip(watches, cosines, strict=True):
+        verdict = judge(watch.words, of_topic, terms)
+        if verdict.score < floor:
+            continue
+        matched = verdict.score >= line
+        scores.append(
+            Score(
+                topic_id=watch.topic.id,
+                topic_version=watch.topic.version,
+                score=verdict.score,
+                passage=texts.passages[verdict.passage].number,
+                matched=matched,
             )
-            if matched:
-                matches.append(_match(article, watch, texts, terms, verdict, self._line, rows[0].tobytes()))
-        scores.sort(key=lambda score: -score.score)
-        return Judged(article, self._embedder.model_id, rows, tuple(scores), tuple(matches))
+        )
+        if matched:
+            matches.append(_match(article, watch, texts, terms, verdict, line, rows[0].tobytes()))
+    scores.sort(key=lambda score: -score.score)
+    return Judged(article, model, rows, tuple(scores), tuple(matches))
 
 
 def watches_of(topics: Sequence[Topic], embedder: Embedder) -> list[Watch]:

@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from consumers.ids import match_id
-from consumers.matcher import Judged, Score, Watch
-from consumers.model import BACKFILL, MATCHES_BACKFILL, Match, Topic
+from consumers.matcher import Judged, Watch, compare
+from consumers.model import BACKFILL, MATCHES_BACKFILL, Topic
 from consumers.passages import texts_of
-from consumers.scoring import CANDIDATE, FLOOR, LINE, explain, judge, terms_of
+from consumers.scoring import CANDIDATE
 from consumers.words import query_words
 from daemon.clock import Clock
 from daemon.errors import Unusable
@@ -99,40 +98,14 @@ class Replay:
 
 def _judged(archived: Archived, watch: Watch) -> Judged | None:
     """As the matcher does it; ``None`` where the topic's score is not worth keeping. The article stays as it was."""
-    cosines = (
-        [float(cosine) for cosine in archived.vectors.astype(np.float32) @ watch.vector]
-        if len(archived.vectors)
-        else []
-    )
-    if not cosines or max(cosines) < CANDIDATE:
+    rows = archived.vectors
+    if not len(rows) or float((rows.astype(np.float32) @ watch.vector).max()) < CANDIDATE:
         return None
-    texts = texts_of(archived.article)
-    terms = terms_of(texts)
-    verdict = judge(watch.words, cosines, terms)
-    if verdict.score < FLOOR:
+    judged = compare(archived.article, texts_of(archived.article), rows, [watch], model=archived.model)
+    if not judged.scores:
         return None
-    score = Score(
-        topic_id=watch.topic.id,
-        topic_version=watch.topic.version,
-        score=verdict.score,
-        passage=texts.passages[verdict.passage].number,
-        matched=verdict.score >= LINE,
-    )
-    matches: tuple[Match, ...] = ()
-    if score.matched:
-        passage, reasons = explain(watch.words, texts, terms, verdict)
-        match = Match(
-            id=match_id(archived.article.id, watch.topic.id, watch.topic.epoch),
-            topic_id=watch.topic.id,
-            topic_version=watch.topic.version,
-            article=replace(archived.article, backfill=True),
-            score=verdict.score,
-            passage=passage,
-            reasons=reasons,
-            vector=archived.vectors[0].tobytes(),
-        )
-        matches = (match,)
-    return Judged(archived.article, archived.model, archived.vectors, (score,), matches)
+    copies = (replace(match, article=replace(match.article, backfill=True)) for match in judged.matches)
+    return replace(judged, matches=tuple(copies))
 
 
 # -- asked of whoever owns the log and the store
