@@ -20,6 +20,7 @@ from daemon.store.workers import Worker
 from daemon.upkeep import Always, Election, Lag, Upkeep
 
 LOOK = 1.0  # seconds between two looks at the store and at the elections
+LOOK_ALONE = 30.0  # the same where nobody watches: each is a write, which waits for the disk
 LOOK_AT_LOG = 2.0  # the same for the log, which may be many brokers
 LOOK_AT_FILES = 1.0
 SWEEP = 3600.0  # seconds between two rounds of retention
@@ -89,7 +90,7 @@ def keeping(
 
     async def run(ended: asyncio.Event) -> None:
         schedule = Schedule(clock=process.clock, on_jump=lambda _: None, on_stall=process.observer.stalled)
-        schedule.every(LOOK, upkeep.look_at_the_store, name="store and elections")
+        schedule.every(LOOK_ALONE if process.alone else LOOK, upkeep.look_at_the_store, name="store and elections")
         schedule.every(LOOK_AT_LOG, upkeep.look_at_the_log, name="log")
         schedule.every(LOOK_AT_FILES, kept_files.check, name="files in place")
         schedule.every(SWEEP, sweep, name="retention")
