@@ -143,11 +143,12 @@ def _cluster(settings: "Settings") -> "Iterator[Finding]":
         broker = settings.log.broker(client="wirewatch-command")
         if broker is None:
             return
+        from daemon.cli.kept import nothing_is_read
         from daemon.clock import SystemClock
         from daemon.log.kafka import KafkaLog
         from daemon.log.streams import survey
 
-        with closing(KafkaLog(broker, quarantine=lambda _: None, clock=SystemClock())) as cluster:
+        with closing(KafkaLog(broker, quarantine=nothing_is_read, clock=SystemClock())) as cluster:
             brokers, found = cluster.brokers(), survey(cluster, broker, settings.stream_plan)
     except (Unusable, Unavailable) as error:
         yield checks.Finding(name="log", state="fail", detail=str(error))

@@ -7,7 +7,7 @@ command takes its place for a moment. On Kafka and PostgreSQL a command is one m
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from daemon.cli.context import fail
 from daemon.errors import Unavailable, Unusable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from daemon.store.workers import Worker
 
 T = TypeVar("T")
+Ask = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 
 FRESH = 60.0  # seconds since a worker's last sign of life, clocks that differ a little included
 
@@ -39,13 +40,12 @@ def open_to_ask(settings: "Settings") -> "OperatedLog":
     from daemon.log.opening import open_log
 
     broker = settings.log.broker(client="wirewatch-command")
-    return open_log(
-        settings.log.url, settings.data.dir, quarantine=_nothing_is_read, clock=SystemClock(), broker=broker
-    )
+    return open_log(settings.log.url, settings.data.dir, quarantine=nothing_is_read, clock=SystemClock(), broker=broker)
 
 
-def _nothing_is_read(letters: "Sequence[DeadLetter]") -> None:
-    raise AssertionError(letters)
+def nothing_is_read(letters: "Sequence[DeadLetter]") -> NoReturn:
+    """The quarantine of a log that is only asked."""
+    raise AssertionError(f"{len(letters)} records were read where none should be")
 
 
 def if_any(settings: "Settings", ask: "Callable[[Store], T]") -> T | None:
@@ -84,19 +84,28 @@ def opened(settings: "Settings") -> "Iterator[tuple[Store, OperatedLog]]":
         yield store, stack.enter_context(closing(log))
 
 
-def change(settings: "Settings", verb: str, args: Mapping[str, Any], *, timeout: float = 120.0) -> dict[str, Any]:
-    """Let the owner do it, or do it here. Raises ``Unusable``, ``Unavailable``."""
+@contextmanager
+def whoever_may(settings: "Settings", *, timeout: float = 120.0) -> "Iterator[Ask]":
+    """The daemon that owns the data directory; else this command, for as long as it takes.
+
+    Raises ``Unusable``, ``Unavailable``, and so does what it yields.
+    """
     from daemon.clock import SystemClock
-    from daemon.control import NotRunning, ask
+    from daemon.control import ask
     from daemon.verbs import verbs
 
-    if not settings.shared:
-        try:
-            return ask(settings.data.dir, verb, timeout=timeout, **args)
-        except NotRunning:
-            pass
+    if not settings.shared and is_running(settings):
+        yield lambda verb, args: ask(settings.data.dir, verb, timeout=timeout, **args)
+        return
     with opened(settings) as (store, log):
-        return dict(verbs(store, log, SystemClock())[verb](dict(args)))
+        mine = verbs(store, log, SystemClock())
+        yield lambda verb, args: mine[verb](dict(args))
+
+
+def change(settings: "Settings", verb: str, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Let the owner do it, or do it here. Raises ``Unusable``, ``Unavailable``."""
+    with whoever_may(settings) as ask:
+        return ask(verb, args)
 
 
 def workers(settings: "Settings") -> "list[Worker]":

@@ -1,6 +1,6 @@
 """``wirewatch replay``: compare what is in the archive with the topics once more."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,9 +11,8 @@ from daemon.cli.context import echo_json, fail, iso, load_settings, plain
 from daemon.errors import Unavailable, Unusable
 
 if TYPE_CHECKING:
+    from daemon.cli.kept import Ask
     from daemon.settings import Settings
-
-Ask = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -34,11 +33,13 @@ def replay(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare archived articles with the topics in force once more. Nothing of it alerts; repeating it is harmless."""
+    from daemon.cli.kept import whoever_may
+
     settings = load_settings(ctx)
     done = _Done()
     try:
         with ExitStack() as stack:
-            ask = stack.enter_context(_whoever_may(settings))
+            ask = stack.enter_context(whoever_may(settings))
             _run(settings, ask, since, topic, done)
     except KeyboardInterrupt:
         fail(f"stopped: {_go_on(done, topic)}", code=130)
@@ -53,7 +54,7 @@ def replay(
         _say(done, topic)
 
 
-def _run(settings: "Settings", ask: Ask, since: str, topic: str, done: _Done) -> None:
+def _run(settings: "Settings", ask: "Ask", since: str, topic: str, done: _Done) -> None:
     import time
 
     from daemon.replay import since as since_of
@@ -97,22 +98,6 @@ def _topic_vector(settings: "Settings", topic_id: str) -> dict[str, Any]:
         "model": embedder.model_id,
         "vector": [float(number) for number in watch.vector],
     }
-
-
-@contextmanager
-def _whoever_may(settings: "Settings") -> "Iterator[Ask]":
-    """The daemon that owns the data directory; else this command, for as long as it takes."""
-    from daemon.cli.kept import is_running, opened
-    from daemon.clock import SystemClock
-    from daemon.control import ask
-    from daemon.replay import verbs
-
-    if not settings.shared and is_running(settings):
-        yield lambda verb, args: ask(settings.data.dir, verb, timeout=120.0, **args)
-        return
-    with opened(settings) as (store, log):
-        mine = verbs(store, log, SystemClock())
-        yield lambda verb, args: mine[verb](dict(args))
 
 
 @contextmanager

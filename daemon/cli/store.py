@@ -106,6 +106,7 @@ def _origin(folder: Path) -> str:
 
 def _refuse_what_is_left(folder: Path, *, yes: bool) -> None:
     """What the log of the same folder still holds for somebody would be left behind. Raises ``Unusable``."""
+    from daemon.cli.kept import nothing_is_read
     from daemon.clock import SystemClock
     from daemon.errors import Unusable
     from daemon.log.opening import open_log
@@ -113,10 +114,7 @@ def _refuse_what_is_left(folder: Path, *, yes: bool) -> None:
     if yes or not (folder / "log.sqlite").exists():
         return
 
-    def never(letters: object) -> None:
-        raise AssertionError("nothing is read here")
-
-    with closing(open_log("sqlite:", folder, quarantine=never, clock=SystemClock())) as log:
+    with closing(open_log("sqlite:", folder, quarantine=nothing_is_read, clock=SystemClock())) as log:
         behind = [f"{group} has {count:,} of {stream} to do" for (stream, group), count in log.lag().items() if count]
     if behind:
         raise Unusable(

@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from daemon.cli.context import echo_json, emit, fail, load_settings, plain
+from daemon.cli.context import echo_json, emit, load_settings, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from daemon.log import DeadLetter
     from daemon.log.broker import Broker, StreamPlan
     from daemon.log.streams import Cluster, Found, Survey, Wanted
 
@@ -74,14 +71,11 @@ def _cluster(ctx: typer.Context, *, as_json: bool) -> "Iterator[tuple[Cluster, B
         else:
             typer.echo(f"The streams are in {settings.data.dir}: there is no cluster to check.")
         raise typer.Exit
+    from daemon.cli.kept import nothing_is_read
     from daemon.log.kafka import KafkaLog
 
-    with closing(KafkaLog(broker, quarantine=_nothing_is_read, clock=SystemClock())) as log:
+    with closing(KafkaLog(broker, quarantine=nothing_is_read, clock=SystemClock())) as log:
         yield log, broker, settings.stream_plan
-
-
-def _nothing_is_read(letters: "Sequence[DeadLetter]") -> NoReturn:
-    fail(f"{len(letters)} records were read where none should be")
 
 
 def _row(seen: "Survey", stream: "Wanted") -> dict[str, object]:
