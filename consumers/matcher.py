@@ -75,8 +75,8 @@ class Matcher:
         wanted = [topic for topic in changes.values() if topic is not None and topic.enabled]
         fresh = {watch.topic.id: watch for watch in self._watches_of(wanted)}
         gone = [topic_id for topic_id in changes if topic_id not in fresh]
-        moved: dict[str, NDArray[np.float32] | None] = {
-            topic_id: watch.vector
+        moved: dict[str, tuple[NDArray[np.float32], float] | None] = {
+            topic_id: (watch.vector, CANDIDATE)
             for topic_id, watch in fresh.items()
             if topic_id not in self._watches or self._watches[topic_id].vector is not watch.vector
         }
@@ -102,7 +102,7 @@ class Matcher:
         texts = [texts_of(article) if article.title.strip() or article.text.strip() else None for article in articles]
         flat = [text for each in texts if each for text in each.embedded]
         vectors = self._embedder.encode(flat).astype(np.float16)
-        hits = self._index.search(vectors.astype(np.float32), CANDIDATE)
+        hits = self._index.search(vectors.astype(np.float32))
         judged, start = [], 0
         for article, each in zip(articles, texts, strict=True):
             if each is None:

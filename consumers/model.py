@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 Kind = Literal["event", "theme"]
 AlertKind = Literal["first", "update", "digest"]
+Sensitivity = Literal["fewer", "balanced", "more"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +31,35 @@ class Article:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Words, phrases and ``re:`` patterns: found when every one of ``all`` and, where there are some, one of ``any`` is."""
+
+    any: tuple[str, ...] = ()
+    all: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """What a user watches for. An edit raises ``version``; only "match again" raises ``epoch``."""
+    """What a user watches for. An edit raises ``version``; only "match again" raises ``epoch``.
+
+    ``examples`` and ``counter_examples`` are "https://…", "text:…" or "article:ID". ``alerts_per_day``, in stories,
+    takes the place of ``sensitivity`` where it is given.
+    """
 
     id: str
     query: str
     kind: Kind = "event"
     description: str = ""
+    sensitivity: Sensitivity = "balanced"
+    alerts_per_day: float | None = None
+    examples: tuple[str, ...] = ()
+    counter_examples: tuple[str, ...] = ()
+    require: Wanted = Wanted()
+    exclude: Wanted = Wanted()
+    languages: tuple[str, ...] = ()  # BCP 47, lower case; "pt" takes "pt-br" too
+    sources: tuple[str, ...] = ()  # host names, "*.example.org" for all below one; empty: every source
+    not_sources: tuple[str, ...] = ()
+    max_age: float | None = None  # seconds between publication and reading
     channels: tuple[str, ...] = ("console",)
     enabled: bool = True
     version: int = 1
@@ -57,8 +80,71 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """An example or a counter-example of a topic, with the unit row (float16) of its whole text."""
+
+    __pydantic_config__: ClassVar = {"ser_json_bytes": "base64", "val_json_bytes": "base64"}
+
+    ref: str  # as the topic names it
+    title: str
+    relevant: bool
+    row: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What the archive says of one version of a topic, to one model: with it a score means something.
+
+    Strengths are sums of cosines and shares of words; nobody is shown one.
+    """
+
+    __pydantic_config__: ClassVar = {"ser_json_bytes": "base64", "val_json_bytes": "base64"}
+
+    topic_id: str
+    topic_version: int
+    model: str
+    at: float
+    articles: int = 0  # of the archive that it was drawn from; 0: the priors that are shipped
+    rarity: tuple[float, ...] = ()  # of each word of the query, in their order; empty: the shipped ones
+    pull: bytes = b""  # float16 (d,): the whole article is compared with it, beside the query
+    line: float = 0.0  # the strength from which on an article matches
+    width: float = 0.1  # of the region around the line; 4 of them below it lies the noise
+    bar: float = 0.15  # a topic is looked at where the index gives so much
+    expected: float | None = None  # stories a day; None: the archive is too young to tell
+    came: float | None = None  # the same, counted over the last 30 days with the lines that were in force
+    samples: tuple[Sample, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """``share`` of a score, 0 to 1; the shares of a match sum to 1. Negative: it spoke against."""
+
+    name: Literal["meaning", "title", "words", "archive", "examples"]
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gated:
+    """One gate that an article had to pass. ``why`` is for people: "says Russian", "published 9 days ago"."""
+
+    gate: Literal["evidence", "actors", "require", "exclude", "languages", "sources", "not_sources", "max_age"]
+    passed: bool
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """How a score came about."""
+
+    parts: tuple[Part, ...] = ()
+    gates: tuple[Gated, ...] = ()
+    nearest: str = ""  # title of the example that the article is nearest to
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """An article that a topic accepts. ``score`` is for ordering and tests; people are shown ``reasons``."""
+    """An article that a topic accepts. ``score``, 0 to 1 with the line at ½, is for ordering; people see ``reasons``."""
 
     __pydantic_config__: ClassVar = {"ser_json_bytes": "base64", "val_json_bytes": "base64"}
 
@@ -69,6 +155,7 @@ class Match:
     score: float
     passage: Passage
     reasons: tuple[str, ...] = ()
+    evidence: Evidence = Evidence()
     vector: bytes = b""  # the whole article
 
 
@@ -175,4 +262,12 @@ BACKFILL: Stream[Article] = Stream("articles.backfill", Article, lambda article:
 MATCHES: Stream[Match] = Stream("matches", Match, lambda match: match.topic_id)
 MATCHES_BACKFILL: Stream[Match] = Stream("matches.backfill", Match, lambda match: match.topic_id)
 TOPICS: Stream[Topic] = Stream("topics", Topic, lambda topic: topic.id, compacted=True)
-STREAMS: tuple[Stream[Any], ...] = (ARTICLES, BACKFILL, MATCHES, MATCHES_BACKFILL, TOPICS)
+CALIBRATIONS: Stream[Calibration] = Stream(
+    "calibrations", Calibration, lambda each: calibration_key(each.topic_id, each.model), compacted=True
+)
+STREAMS: tuple[Stream[Any], ...] = (ARTICLES, BACKFILL, MATCHES, MATCHES_BACKFILL, TOPICS, CALIBRATIONS)
+
+
+def calibration_key(topic_id: str, model: str) -> str:
+    """Two models have a calibration each while one takes over from the other."""
+    return f"{topic_id} {model}"

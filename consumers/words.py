@@ -13,7 +13,7 @@ from itertools import pairwise
 
 _WORD = re.compile(r"(?:[^\W\d_]\.){2,}|[^\W_]+(?:[.,]\d+)*")
 _AMERICA = frozenset({"US", "U.S.", "USA", "U.S.A."})
-_FUNCTION_WORDS = frozenset(
+FUNCTION_WORDS = frozenset(
     "a about after against all an and any are as at be because been before being between both but by can could did do "
     "does during each for from had has have he her his how i if in into is it its more most my near new no not of off "
     "on or our out over own she should so some such than that the their them then there these they this those through "
@@ -82,7 +82,7 @@ def words_of(text: str) -> tuple[Word, ...]:
 def query_words(text: str) -> tuple[Word, ...]:
     """The words of a query that carry meaning, each stem once; all of them where none does ("The Who")."""
     every = words_of(text)
-    meant = [word for word in every if word.lower not in _FUNCTION_WORDS] or list(every)
+    meant = [word for word in every if word.lower not in FUNCTION_WORDS] or list(every)
     return tuple({word.stem: word for word in reversed(meant)}.values())[::-1]
 
 

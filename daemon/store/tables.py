@@ -60,6 +60,32 @@ article_vectors = Table(  # rows of float16: the whole article, the title, then 
     Column("vectors", LargeBinary, nullable=False),
 )
 
+article_words = Table(  # what the article says, as consumers.bag writes it; missing where an older release archived it
+    "article_words",
+    metadata,
+    Column("article_id", String, primary_key=True),
+    Column("words", LargeBinary, nullable=False),
+)
+
+next_vectors = Table(  # of a model that is being prepared; until they are moved, also of one that has just taken over
+    "next_vectors",
+    metadata,
+    Column("article_id", String, primary_key=True),
+    Column("model", String, primary_key=True),
+    Column("rows", Integer, nullable=False),
+    Column("vectors", LargeBinary, nullable=False),
+)
+
+models = Table(  # those that ever were in force, and the one that is being prepared
+    "models",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),  # as the settings say it
+    Column("state", String, nullable=False),  # preparing | in force | retired
+    Column("at", Float, nullable=False),  # when it came into this state
+    Column("report", Text, nullable=False),  # agreement with the one before, as JSON
+)
+
 scores = Table(  # every score above a low floor, matched or not
     "scores",
     metadata,
@@ -69,6 +95,7 @@ scores = Table(  # every score above a low floor, matched or not
     Column("score", Float, nullable=False),
     Column("passage", Integer, nullable=False),
     Column("matched", Boolean, nullable=False),
+    Column("gate", String, nullable=False, server_default=""),  # the first one that failed, or empty
     Column("at", Float, nullable=False),
     Index(None, "topic_id", "at"),
     Index(None, "article_id"),
@@ -91,6 +118,64 @@ topics_applied = Table(
     Column("worker", String, primary_key=True),
     Column("topic_id", String, primary_key=True),
     Column("version", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+calibrations = Table(  # the latest of each; the stream of calibrations carries them to the matchers
+    "calibrations",
+    metadata,
+    Column("topic_id", String, primary_key=True),
+    Column("model", String, primary_key=True),
+    Column("topic_version", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("calibration", Text, nullable=False),  # Calibration as JSON
+)
+
+line_moves = Table(  # when and why a line moved, for people
+    "line_moves",
+    metadata,
+    Column("topic_id", String, primary_key=True),
+    Column("at", Float, primary_key=True),
+    Column("topic_version", Integer, nullable=False),
+    Column("model", String, nullable=False),
+    Column("line", Float, nullable=False),
+    Column("articles", Integer, nullable=False),
+    Column("expected", Float),  # stories a day
+    Column("came", Float),
+    Column("why", String, nullable=False),  # "new version", "first archive", "drift", "new model"
+)
+
+examples = Table(  # texts that topics name as examples: kept beyond the archive's retention
+    "examples",
+    metadata,
+    Column("ref", String, primary_key=True),  # "https://…", "article:ID", or "text:" with the digest of the text
+    Column("url", String, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("reason", Text, nullable=False),  # why it could not be read, or empty
+    Column("at", Float, nullable=False),
+)
+
+verdicts = Table(  # what people said of a match or a near miss
+    "verdicts",
+    metadata,
+    Column("topic_id", String, primary_key=True),
+    Column("article_id", String, primary_key=True),
+    Column("relevant", Boolean, nullable=False),
+    Column("state", String, nullable=False),  # open | accepted | dropped
+    Column("by", String, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Index(None, "topic_id", "at"),
+)
+
+proposals = Table(  # the version that a topic's open verdicts would make, and what it would change
+    "proposals",
+    metadata,
+    Column("topic_id", String, primary_key=True),
+    Column("base_version", Integer, nullable=False),
+    Column("topic", Text, nullable=False),  # Topic as JSON
+    Column("report", Text, nullable=False),  # its back-test against the version in force, as JSON; empty: not yet
     Column("at", Float, nullable=False),
 )
 

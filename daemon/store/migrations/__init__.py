@@ -16,4 +16,4 @@ class Schema:
     head: str
 
 
-SCHEMA = Schema(Path(__file__).parent, "0002")
+SCHEMA = Schema(Path(__file__).parent, "0003")
