@@ -45,7 +45,9 @@ def from_bytes(data: bytes) -> Bag:
 def bag_of(texts: ArticleTexts) -> Bag:
     """A title that is all there is to read counts once, like a text."""
     bodies = [passage.text for passage in texts.passages]
-    sections = [(1, texts.title)] if bodies == [texts.title] else [(TITLE, texts.title), *((1, body) for body in bodies)]
+    sections = (
+        [(1, texts.title)] if bodies == [texts.title] else [(TITLE, texts.title), *((1, body) for body in bodies)]
+    )
     counts: dict[int, int] = {}
     length = 0
     for worth, section in sections:
@@ -58,9 +60,7 @@ def bag_of(texts: ArticleTexts) -> Bag:
             key = number_of(joined)
             counts[key] = counts.get(key, 0) + worth
     stems = sorted(counts)
-    return Bag(
-        np.array(stems, np.uint32), np.array([min(counts[key], MOST) for key in stems], np.uint8), length
-    )
+    return Bag(np.array(stems, np.uint32), np.array([min(counts[key], MOST) for key in stems], np.uint8), length)
 
 
 @lru_cache(maxsize=262_144)

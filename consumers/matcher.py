@@ -1,6 +1,6 @@
 """Articles into matches.
 
-article ─▶ texts (whole, title, passages) ─▶ rows ─▶ TopicIndex.search ─▶ candidates ─▶ judge ─▶ scores, matches
+article ─▶ texts ─▶ rows, bag ─▶ TopicIndex, WordIndex ─▶ candidates ─▶ weigh ─▶ scores, matches
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,33 +10,30 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from consumers.asked import Asked, asked_of, wording
+from consumers.bag import Bag, bag_of
+from consumers.calibration import searched
 from consumers.embedding import Embedder
 from consumers.ids import match_id
-from consumers.model import Article, Match, Topic
+from consumers.model import Article, Calibration, Match, Topic
 from consumers.passages import ArticleTexts, texts_of
-from consumers.scoring import CANDIDATE, FLOOR, LINE, Verdict, explain, judge, terms_of
+from consumers.scoring import FLOOR, terms_of
 from consumers.topic_index import TopicIndex
-from consumers.words import Terms, Word, query_words
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Watch:
-    """A topic ready to be compared: its unit row of shape (d,), and the words of its query."""
-
-    topic: Topic
-    vector: NDArray[np.float32]
-    words: tuple[Word, ...]
+from consumers.watch import Watch, Weighed
+from consumers.word_index import WordIndex
+from consumers.words import Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """What one topic gave one article. ``passage`` is the number of the best one, from 1."""
+    """What one topic gave one article. ``gate``: the first one that failed, or empty."""
 
     topic_id: str
     topic_version: int
     score: float
-    passage: int
+    passage: int  # the number of the best one, from 1
     matched: bool
+    gate: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,75 +49,107 @@ class Judged:
     vectors: NDArray[np.float16]
     scores: tuple[Score, ...]
     matches: tuple[Match, ...]
+    bag: Bag | None = None
 
 
 class Matcher:
     """One thread. The topics in force are those applied so far; a match names the version it was made with."""
 
-    def __init__(self, embedder: Embedder, *, line: float = LINE, floor: float = FLOOR) -> None:
+    def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self._line = line
-        self._floor = floor
         self._topics: dict[str, Topic] = {}  # the disabled ones too: they were applied
+        self._calibrations: dict[str, Calibration] = {}
         self._watches: dict[str, Watch] = {}
         self._index = TopicIndex()
+        self._words = WordIndex()
 
     @property
     def topics_in_force(self) -> Mapping[str, int]:
         """The version of every topic that was applied and not removed since."""
         return MappingProxyType({topic_id: topic.version for topic_id, topic in self._topics.items()})
 
+    @property
+    def watches(self) -> Mapping[str, Watch]:
+        return MappingProxyType(self._watches)
+
     def apply(self, changes: Mapping[str, Topic | None]) -> None:
         """Put topics in force by id; ``None`` removes one. Only a changed wording is embedded."""
+        for topic_id, topic in changes.items():
+            if topic is None:
+                self._topics.pop(topic_id, None)
+            else:
+                self._topics[topic_id] = topic
         wanted = [topic for topic in changes.values() if topic is not None and topic.enabled]
-        fresh = {watch.topic.id: watch for watch in self._watches_of(wanted)}
-        gone = [topic_id for topic_id in changes if topic_id not in fresh]
-        moved: dict[str, tuple[NDArray[np.float32], float] | None] = {
-            topic_id: (watch.vector, CANDIDATE)
-            for topic_id, watch in fresh.items()
-            if topic_id not in self._watches or self._watches[topic_id].vector is not watch.vector
-        }
-        moved.update((topic_id, None) for topic_id in gone if topic_id in self._watches)
-        if moved:
-            self._index = self._index.with_changes(moved)
-        self._watches = {topic_id: watch for topic_id, watch in self._watches.items() if topic_id not in gone} | fresh
-        self._topics = {topic_id: topic for topic_id, topic in (self._topics | dict(changes)).items() if topic}
+        fresh = {asked.topic.id: Watch(asked, self._calibration(asked.topic)) for asked in self._asked(wanted)}
+        self._put({topic_id: fresh.get(topic_id) for topic_id in changes})
 
-    def _watches_of(self, topics: Sequence[Topic]) -> Iterator[Watch]:
+    def calibrate(self, changes: Mapping[str, Calibration | None]) -> None:
+        """By topic id. Those of another model, or of another version than is in force, wait until theirs is."""
+        for topic_id, calibration in changes.items():
+            if calibration is None:
+                self._calibrations.pop(topic_id, None)
+            elif calibration.model == self._embedder.model_id:
+                self._calibrations[topic_id] = calibration
+        moved = [topic_id for topic_id in changes if topic_id in self._watches]
+        self._put(
+            {topic_id: watch.calibrated(self._calibration(watch.topic)) for topic_id, watch in self._these(moved)}
+        )
+
+    def _these(self, topic_ids: Sequence[str]) -> Iterator[tuple[str, Watch]]:
+        return ((topic_id, self._watches[topic_id]) for topic_id in topic_ids)
+
+    def _calibration(self, topic: Topic) -> Calibration | None:
+        """An edit that leaves the wording alone goes on with the last one until its own comes."""
+        found = self._calibrations.get(topic.id)
+        if found is None or found.topic_version == topic.version:
+            return found
+        known = self._watches.get(topic.id)
+        return found if known is not None and wording(known.topic) == wording(topic) else None
+
+    def _asked(self, topics: Sequence[Topic]) -> Iterator[Asked]:
         known = {
-            topic.id: watch
+            topic.id: watch.asked
             for topic in topics
-            if (watch := self._watches.get(topic.id)) and _wording(watch.topic) == _wording(topic)
+            if (watch := self._watches.get(topic.id)) and wording(watch.topic) == wording(topic)
         }
-        yield from watches_of([topic for topic in topics if topic.id not in known], self._embedder)
+        yield from asked_of([topic for topic in topics if topic.id not in known], self._embedder)
         for topic in topics:
             if topic.id in known:
-                yield Watch(topic, known[topic.id].vector, known[topic.id].words)
+                yield Asked(topic, known[topic.id].row, known[topic.id].words, known[topic.id].terms)
+
+    def _put(self, changes: Mapping[str, Watch | None]) -> None:
+        entries = {
+            topic_id: None if watch is None else (watch.vector, watch.calibration.bar)
+            for topic_id, watch in changes.items()
+            if watch is not None or topic_id in self._watches
+        }
+        if entries:
+            self._index = self._index.with_changes(entries)
+        for topic_id, watch in changes.items():
+            self._words.put(topic_id, watch.asked.terms if watch else (), watch.calibration.rarity if watch else ())
+            if watch is None:
+                self._watches.pop(topic_id, None)
+            else:
+                self._watches[topic_id] = watch
 
     def match(self, articles: Sequence[Article]) -> list[Judged]:
         """Each article against every enabled topic in force, in the order given."""
         texts = [texts_of(article) if article.title.strip() or article.text.strip() else None for article in articles]
         flat = [text for each in texts if each for text in each.embedded]
         vectors = self._embedder.encode(flat).astype(np.float16)
-        hits = self._index.search(vectors.astype(np.float32))
+        starts = np.cumsum([0, *(len(each.embedded) for each in texts if each)])[:-1]
+        heads = searched(vectors[starts].astype(np.float32), vectors[starts + 1].astype(np.float32))
+        hits = iter(self._index.search(heads))
         judged, start = [], 0
         for article, each in zip(articles, texts, strict=True):
             if each is None:
                 judged.append(Judged(article, self._embedder.model_id, np.zeros((0, 0), np.float16), (), ()))
                 continue
             end = start + len(each.embedded)
-            candidates = sorted({hit.topic_id for row in hits[start:end] for hit in row})
-            judged.append(
-                compare(
-                    article,
-                    each,
-                    vectors[start:end],
-                    [self._watches[topic_id] for topic_id in candidates],
-                    model=self._embedder.model_id,
-                    line=self._line,
-                    floor=self._floor,
-                )
-            )
+            bag = bag_of(each)
+            candidates = sorted({hit.topic_id for hit in next(hits)} | self._words.candidates(bag))
+            watches = [self._watches[topic_id] for topic_id in candidates]
+            judged.append(compare(article, each, vectors[start:end], watches, bag=bag, model=self._embedder.model_id))
             start = end
         return judged
 
@@ -132,70 +161,47 @@ def compare(
     watches: Sequence[Watch],
     *,
     model: str,
-    line: float = LINE,
-    floor: float = FLOOR,
+    bag: Bag | None = None,
 ) -> Judged:
     """One article with the topics that are candidates. ``rows``: its unit rows as they are archived, by ``model``."""
-    if not watches:
-        return Judged(article, model, rows, (), ())
-    # from the archived rows, so that a back-test finds the same scores
-    cosines = (np.stack([watch.vector for watch in watches]) @ rows.astype(np.float32).T).tolist()
-    terms = terms_of(texts)
+    bag = bag or bag_of(texts)
+    wide = rows.astype(np.float32)  # from the archived rows, so that a back-test finds the same scores
+    terms: Terms | None = None
     scores: list[Score] = []
     matches: list[Match] = []
-    for watch, of_topic in zip(watches, cosines, strict=True):
-        verdict = judge(watch.words, of_topic, terms)
-        if verdict.score < floor:
+    for watch in watches:
+        weighed = watch.weigh(article, bag, wide)
+        if weighed.score < FLOOR:
             continue
-        matched = verdict.score >= line
+        terms = terms or terms_of(texts)
+        passage, words = watch.quote(texts, terms, wide)
         scores.append(
             Score(
                 topic_id=watch.topic.id,
                 topic_version=watch.topic.version,
-                score=verdict.score,
-                passage=texts.passages[verdict.passage].number,
-                matched=matched,
+                score=weighed.score,
+                passage=passage.number,
+                matched=weighed.matched,
+                gate=weighed.gate,
             )
         )
-        if matched:
-            matches.append(_match(article, watch, texts, terms, verdict, line, rows[0].tobytes()))
+        if weighed.matched:
+            evidence = watch.evidence(weighed, wide, model)
+            matches.append(
+                Match(
+                    id=match_id(article.id, watch.topic.id, watch.topic.epoch),
+                    topic_id=watch.topic.id,
+                    topic_version=watch.topic.version,
+                    article=article,
+                    score=weighed.score,
+                    passage=passage,
+                    reasons=watch.reasons(weighed, passage, words, evidence.nearest),
+                    evidence=evidence,
+                    vector=rows[0].tobytes(),
+                )
+            )
     scores.sort(key=lambda score: -score.score)
-    return Judged(article, model, rows, tuple(scores), tuple(matches))
+    return Judged(article, model, rows, tuple(scores), tuple(matches), bag)
 
 
-def watches_of(topics: Sequence[Topic], embedder: Embedder) -> list[Watch]:
-    """A description is averaged into the query's vector: it says what is meant, the query's words stay the words."""
-    texts = [text for topic in topics for text in _wording(topic)]
-    rows = iter(embedder.encode_queries(texts))
-    watches = []
-    for topic in topics:
-        mean = np.mean(np.stack([next(rows) for _ in _wording(topic)]), axis=0)
-        unit = np.asarray(mean / (np.linalg.norm(mean) or 1.0), dtype=np.float32)
-        watches.append(Watch(topic, unit, query_words(topic.query)))
-    return watches
-
-
-def _wording(topic: Topic) -> tuple[str, ...]:
-    return (topic.query, topic.description) if topic.description.strip() else (topic.query,)
-
-
-def _match(
-    article: Article,
-    watch: Watch,
-    texts: ArticleTexts,
-    terms: Terms,
-    verdict: Verdict,
-    line: float,
-    vector: bytes,
-) -> Match:
-    passage, reasons = explain(watch.words, texts, terms, verdict, line)
-    return Match(
-        id=match_id(article.id, watch.topic.id, watch.topic.epoch),
-        topic_id=watch.topic.id,
-        topic_version=watch.topic.version,
-        article=article,
-        score=verdict.score,
-        passage=passage,
-        reasons=reasons,
-        vector=vector,
-    )
+__all__ = ["Judged", "Matcher", "Score", "Watch", "Weighed", "compare"]

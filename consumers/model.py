@@ -32,7 +32,7 @@ class Article:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Words, phrases and ``re:`` patterns: found when every one of ``all`` and, where there are some, one of ``any`` is."""
+    """Words, phrases and ``re:`` patterns: found when all of ``all`` are and, where ``any`` has some, one of those."""
 
     any: tuple[str, ...] = ()
     all: tuple[str, ...] = ()
@@ -105,11 +105,12 @@ class Calibration:
     model: str
     at: float
     articles: int = 0  # of the archive that it was drawn from; 0: the priors that are shipped
-    rarity: tuple[float, ...] = ()  # of each word of the query, in their order; empty: the shipped ones
+    rarity: tuple[float, ...] = ()  # of each word of the query, in their order; empty: all the same
+    length: float = 250.0  # words of an article, on average
     pull: bytes = b""  # float16 (d,): the whole article is compared with it, beside the query
     line: float = 0.0  # the strength from which on an article matches
     width: float = 0.1  # of the region around the line; 4 of them below it lies the noise
-    bar: float = 0.15  # a topic is looked at where the index gives so much
+    bar: float = 0.25  # a topic is looked at where the index gives so much, or where all its words are said
     expected: float | None = None  # stories a day; None: the archive is too young to tell
     came: float | None = None  # the same, counted over the last 30 days with the lines that were in force
     samples: tuple[Sample, ...] = ()
@@ -144,7 +145,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """An article that a topic accepts. ``score``, 0 to 1 with the line at ½, is for ordering; people see ``reasons``."""
+    """An article that a topic accepts. ``score``, 0 to 1, the line at ½, is for ordering; people see ``reasons``."""
 
     __pydantic_config__: ClassVar = {"ser_json_bytes": "base64", "val_json_bytes": "base64"}
 

@@ -16,6 +16,7 @@ from daemon.publish import Publication
 from daemon.settings import Settings, load_settings
 from daemon.toml_file import read_text
 from daemon.topics_file import parse_topics
+from daemon.topics_reader import TopicsReader
 
 SETTINGS, TOPICS, FEEDS = "wirewatch.toml", "topics.toml", "feeds.toml"
 FILES = (SETTINGS, TOPICS, FEEDS)
@@ -66,6 +67,7 @@ class ConfigFiles:
         self._turn = threading.Lock()
         self._errors: dict[str, str] = {}
         self._feeds: tuple[Feed, ...] | None = None
+        self._topics = self._topics_reader()
 
     @property
     def errors(self) -> Mapping[str, str]:
@@ -117,8 +119,12 @@ class ConfigFiles:
         return Reloaded(part=PARTS[name], file=self._folder / name, changed=changed)
 
     def _apply_topics(self, text: str) -> str:
-        topics = parse_topics(text, self._folder / TOPICS, self._settings.channel)
-        return self._publish(topics).summary
+        return self._publish(self._topics.read(text)).summary
+
+    def _topics_reader(self) -> TopicsReader:
+        """For the channels as they are now: a topic that names one that is gone is not what it was."""
+        file, channels = self._folder / TOPICS, frozenset(self._settings.channel)
+        return TopicsReader(lambda text: parse_topics(text, file, channels))
 
     def _apply_feeds(self, text: str) -> str:
         feeds = parse_feeds(text, self._folder / FEEDS)
@@ -134,6 +140,8 @@ class ConfigFiles:
         if settings.channel != before.channel:
             self._set_channels(settings.channel)
         self._settings = settings
+        if settings.channel.keys() != before.channel.keys():
+            self._topics = self._topics_reader()
         sections = [name for name in Settings.model_fields if getattr(settings, name) != getattr(before, name)]
         return Reloaded(
             part=PARTS[SETTINGS],

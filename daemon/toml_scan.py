@@ -164,3 +164,15 @@ class _Scanner:
 def scan(text: str) -> Scan:
     """Raises ``ValueError`` on what is no TOML."""
     return _Scanner(text).run()
+
+
+def cut(text: str, name: str) -> tuple[str, list[str]]:
+    """The text up to the first line that begins with ``[[name]]``, and a part from each of them to the next.
+
+    Together they are the text. A line inside a string may look like that too: who needs to know parses the parts.
+    """
+    header = f"[[{name}]]"
+    above, *parts = f"\n{text}".split(f"\n{header}")
+    if not parts:
+        return text, []
+    return f"{above}\n"[1:], [*(f"{header}{part}\n" for part in parts[:-1]), f"{header}{parts[-1]}"]

@@ -6,14 +6,17 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from consumers.ids import digest
-from consumers.model import Kind, Topic
+from consumers.model import Kind, Sensitivity, Topic, Wanted
 from daemon.channel_settings import Section
 from daemon.config_errors import did_you_mean, refused, validated
 from daemon.entry_file import EntryFile
+from daemon.setting_types import Duration, Switch
 from daemon.toml_file import Document, read_toml
+from daemon.topic_keys import AlertsPerDay, Examples, Hosts, Languages, WantedTable, WantedTerms, same_example
+from daemon.topics_reader import TopicsReader
 
 TOPIC_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 
@@ -44,8 +47,42 @@ class TopicEntry(Section):
     query: Annotated[str, AfterValidator(_words), Field(max_length=1000)]
     kind: Kind = "event"
     description: Annotated[str, Field(max_length=5000)] = ""
+    sensitivity: Sensitivity | None = None  # "balanced", unless alerts_per_day takes its place
+    alerts_per_day: AlertsPerDay | None = None
+    examples: Examples = ()
+    counter_examples: Examples = ()
+    require: WantedTerms = Wanted()
+    exclude: WantedTerms = Wanted()
+    languages: Languages = ()
+    sources: Hosts = ()
+    not_sources: Hosts = ()
+    max_age: Duration | None = None
     channels: Annotated[tuple[str, ...], Field(min_length=1)] = ("console",)
-    enabled: Annotated[bool, Field(strict=True)] = True
+    enabled: Switch = True
+
+    @field_validator("alerts_per_day")
+    @classmethod
+    def _one_of_two(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if info.data.get("sensitivity"):
+            raise ValueError("this takes the place of sensitivity: keep one of the two")
+        return value
+
+    @field_validator("counter_examples")
+    @classmethod
+    def _not_both(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        examples = {same_example(ref) for ref in info.data.get("examples", ())}
+        for ref in value:
+            if same_example(ref) in examples:
+                raise ValueError(f'"{ref[:80]}" is one of the examples, too: keep one of the two')
+        return value
+
+    @field_validator("not_sources")
+    @classmethod
+    def _not_wanted(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for host in value:
+            if host in info.data.get("sources", ()):
+                raise ValueError(f'"{host}" is one of the sources, too: nothing could come from it')
+        return value
 
 
 class TopicsFile(Section):
@@ -53,25 +90,39 @@ class TopicsFile(Section):
 
 
 def _fields_of(where: tuple[str | int, ...], document: Document) -> type[Section] | None:
+    if len(where) == 3 and where[2] in ("require", "exclude"):
+        return WantedTable
     levels: dict[int, type[Section]] = {0: TopicsFile, 2: TopicEntry}
     return levels.get(len(where))
+
+
+def topic_of(entry: TopicEntry) -> Topic:
+    """Its version is the publisher's to give."""
+    return Topic(
+        id=entry.id or slug(entry.query),
+        query=entry.query,
+        kind=entry.kind,
+        description=entry.description.strip(),
+        sensitivity=entry.sensitivity or "balanced",
+        alerts_per_day=entry.alerts_per_day,
+        examples=entry.examples,
+        counter_examples=entry.counter_examples,
+        require=entry.require,
+        exclude=entry.exclude,
+        languages=entry.languages,
+        sources=entry.sources,
+        not_sources=entry.not_sources,
+        max_age=entry.max_age,
+        channels=tuple(dict.fromkeys(entry.channels)),
+        enabled=entry.enabled,
+    )
 
 
 def parse_topics(text: str, file: Path, channels: Collection[str]) -> tuple[Topic, ...]:
     """In the order of the file. ``channels`` are the names that exist. Raises ``ConfigError``."""
     document = read_toml(text, file)
     entries = validated(TopicsFile, document, text=text, file=file, fields_of=_fields_of).topic
-    topics = tuple(
-        Topic(
-            id=entry.id or slug(entry.query),
-            query=entry.query,
-            kind=entry.kind,
-            description=entry.description.strip(),
-            channels=tuple(dict.fromkeys(entry.channels)),
-            enabled=entry.enabled,
-        )
-        for entry in entries
-    )
+    topics = tuple(topic_of(entry) for entry in entries)
     problem = _repeated_id(topics) or _unknown_channel(topics, channels)
     if problem:
         where, message = problem
@@ -81,7 +132,11 @@ def parse_topics(text: str, file: Path, channels: Collection[str]) -> tuple[Topi
 
 def topics_file(file: Path, channels: Collection[str]) -> EntryFile[Topic]:
     """``channels`` are the names that exist."""
-    return EntryFile(file, "topic", lambda text: parse_topics(text, file, channels))
+
+    def parse(text: str) -> tuple[Topic, ...]:
+        return parse_topics(text, file, channels)
+
+    return EntryFile(file, "topic", parse, TopicsReader(parse).read)
 
 
 Problem = tuple[tuple[str | int, ...], str]

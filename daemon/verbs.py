@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from daemon.clock import Clock
+from daemon.feedback import verbs as feedback_verbs
 from daemon.log import Log
 from daemon.replay import verbs as replay_verbs
 from daemon.store import Store, dead_letters
@@ -23,4 +24,5 @@ def verbs(store: Store, log: Log, clock: Clock) -> Mapping[str, Verb]:
         "channels.enable": enable,
         **dead_letters.verbs(dead_letters.DeadLetters(store), log),
         **replay_verbs(store, log, clock),
+        **feedback_verbs(store, clock),
     }

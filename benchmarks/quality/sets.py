@@ -16,9 +16,14 @@ from consumers.model import Article, Topic
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A topic with its judged articles: places in ``EvaluationSet.articles``. What is not positive is negative."""
+    """A topic with its judged articles: places in ``EvaluationSet.articles``. What is not positive is negative.
+
+    A set's "event" is one; its subjects, people, organisations, and running stories asked for by the title of their
+    first report are themes, as our documentation tells a user to choose.
+    """
 
     topic: Topic
+    first: str  # id of the article whose title is the query, or empty
     places: NDArray[np.intp]
     positive: NDArray[np.bool_]
 
@@ -72,5 +77,10 @@ def _judgement(row: dict[str, Any], articles: tuple[Article, ...]) -> Judgement:
         and (start is None or article.seen >= start)
         and (end is None or article.seen <= end)
     ]
-    topic = Topic(id=row["id"], query=row["query"], kind="theme" if row["kind"] in ("topic", "keyword") else "event")
-    return Judgement(topic, np.array(places, dtype=np.intp), np.array([articles[n].id in positives for n in places]))
+    topic = Topic(id=row["id"], query=row["query"], kind="event" if row["kind"] == "event" else "theme")
+    return Judgement(
+        topic,
+        row["first"] or "",
+        np.array(places, dtype=np.intp),
+        np.array([articles[n].id in positives for n in places]),
+    )

@@ -11,6 +11,7 @@ from consumers.embedding import Embedder
 from consumers.model import Article
 from consumers.passages import texts_of
 
+Rows = Sequence[NDArray[np.float32]]
 CHUNK = 256  # articles between two lines of progress
 
 

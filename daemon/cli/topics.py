@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from daemon.cli.context import cell, config_dir, echo_json, emit, fail, iso, load_settings, plain
+from daemon.cli.topics_history import history, rollback
+from daemon.cli.topics_proposal import accept
+from daemon.cli.topics_review import review
 from daemon.cli.topics_test import try_topic
 
 if TYPE_CHECKING:
@@ -215,3 +218,5 @@ def _newest_is(versions: "TopicVersions", topic_id: str, wanted: "Topic | None")
 
 
 app.command("test")(try_topic)
+for verb in (review, accept, history, rollback):
+    app.command()(verb)

@@ -1,4 +1,4 @@
-"""The archive: every article read, its vectors, and every score above a low floor."""
+"""The archive: every article read, its vectors and its words, and every score above a low floor."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,15 +6,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, and_, delete, func, or_, select
+from sqlalchemy import Connection, Integer, LargeBinary, Row, Select, Table, and_, delete, func, or_, select
 
+from consumers.bag import Bag, bag_of, from_bytes
+from consumers.corpus import Corpus, CorpusBuilder
 from consumers.matcher import Judged, Score
 from consumers.model import Article
+from consumers.passages import texts_of
+from consumers.scoring import NEAR
 from daemon.store import Store
-from daemon.store.tables import article_vectors, articles, scores
-from daemon.store.upsert import upsert
+from daemon.store.tables import article_vectors, article_words, articles, next_vectors, scores
+from daemon.store.upsert import insert_new, upsert
 
 CHUNK = 500  # rows a query reads at once, and ids it names at once
+DAY = 86_400.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,8 +67,14 @@ class Archive:
             after = before | _locked_revisions(connection, [id_ for id_ in ids if id_ not in before])
             wanted = [newest[id_] for id_ in ids if newest[id_].article.revision >= after[id_]]
             changed = [each.article.id for each in wanted if each.article.revision != before.get(each.article.id)]
-            _delete_where(connection, scores.c.article_id, changed)  # what an older text scored is no longer true
+            for table in (scores, article_words, next_vectors):  # what was made of an older text is no longer true
+                _delete_where(connection, table.c.article_id, changed)
             upsert(article_vectors, [_vectors_row(each) for each in wanted], connection=connection)
+            upsert(
+                article_words,
+                [_words_row(each.article.id, each.bag) for each in wanted if each.bag is not None],
+                connection=connection,
+            )
             upsert(scores, [row for each in wanted for row in _score_rows(each)], connection=connection)
 
     def recent(self, since: float, limit: int | None = None) -> Iterator[Sequence[Archived]]:
@@ -106,15 +117,88 @@ class Archive:
         """What a topic gave articles seen at ``since`` or later, best first."""
         return self._scored(scores.c.topic_id == topic_id, scores.c.at >= since, limit=limit)
 
-    def near_misses(self, topic_id: str, since: float = 0.0, limit: int = 20, *, at_least: float) -> Sequence[Scored]:
-        """Articles under the topic's line with a score of ``at_least`` or more, best first."""
-        return self._scored(
-            scores.c.topic_id == topic_id,
-            scores.c.at >= since,
-            scores.c.matched.is_(False),
-            scores.c.score >= at_least,
-            limit=limit,
+    def near_misses(
+        self, topic_id: str, since: float = 0.0, per_day: int = 10, *, at_least: float = NEAR
+    ) -> Sequence[Scored]:
+        """The ``per_day`` best articles of each day (UTC) that did not match; newest day first, best first."""
+        missed = (scores.c.matched.is_(False), scores.c.score >= at_least)
+        query = select(scores.c.article_id, scores.c.at).where(
+            scores.c.topic_id == topic_id, scores.c.at >= since, *missed
         )
+        days: dict[int, list[str]] = {}
+        with self._store.read() as connection:
+            for row in connection.execute(query.order_by(scores.c.score.desc(), scores.c.article_id)):
+                days.setdefault(int(row.at // DAY), []).append(row.article_id)
+        best = [each for day in sorted(days, reverse=True) for each in days[day][:per_day]]
+        found: dict[str, Scored] = {}
+        for part in _parts(best):
+            some = self._scored(scores.c.topic_id == topic_id, scores.c.article_id.in_(part), limit=len(part))
+            found.update((scored.article.id, scored) for scored in some)
+        return [found[each] for each in best if each in found]
+
+    def corpus(self, model: str, since: float, limit: int) -> Corpus:
+        """The articles seen at ``since`` or later that have vectors of ``model``, newest first.
+
+        Of more than ``limit`` articles every so-many-th is taken, so that they cover the same time. One without words
+        (an older release archived it) gets them from its text. No connection is held between two chunks.
+        """
+        builder = CorpusBuilder()
+        for ids in _parts(self._spread(since, limit)):
+            with self._store.read() as connection:
+                rows = {row.id: row for row in connection.execute(_leading(article_vectors, model, ids))}
+                others = [id_ for id_ in ids if id_ not in rows]
+                if others:
+                    rows.update((row.id, row) for row in connection.execute(_leading(next_vectors, model, others)))
+                wordless = [id_ for id_, row in rows.items() if row.words is None]
+                texts = connection.execute(select(articles).where(articles.c.id.in_(wordless))) if wordless else ()
+                made = {row.id: _bag(_article(row)) for row in texts}
+            for row in (rows[id_] for id_ in ids if id_ in rows):
+                whole, title = np.frombuffer(row.leading, "<f2").astype(np.float16).reshape(2, -1)
+                bag = made[row.id] if row.words is None else from_bytes(row.words)
+                builder.add(row.id, row.url, row.at, whole, title, bag)
+        return builder.corpus()
+
+    def count_since(self, since: float) -> int:
+        """Articles seen at ``since`` or later."""
+        with self._store.read() as connection:
+            query = select(func.count()).select_from(articles).where(articles.c.seen >= since)
+            return int(connection.execute(query).scalar_one())
+
+    def add_words(self, since: float, limit: int = CHUNK) -> int:
+        """Make the words of at most ``limit`` articles that an older release archived, newest first; how many it were.
+
+        Each takes a millisecond or two, so whoever has many does a few at a time.
+        """
+        query = (
+            select(articles)
+            .join(article_vectors, article_vectors.c.article_id == articles.c.id)
+            .outerjoin(article_words, article_words.c.article_id == articles.c.id)
+            .where(articles.c.seen >= since, article_words.c.article_id.is_(None), article_vectors.c["rows"] > 0)
+            .order_by(articles.c.seen.desc(), articles.c.id.desc())
+            .limit(limit)
+        )
+        with self._store.read() as connection:
+            found = [_article(row) for row in connection.execute(query)]
+        rows = [(article.revision, _words_row(article.id, _bag(article))) for article in found]
+        if rows:
+            with self._store.write() as connection:
+                now = _locked_revisions(connection, sorted(article.id for article in found))
+                wanted = [row for revision, row in rows if now.get(row["article_id"]) == revision]
+                insert_new(article_words, wanted, connection=connection)
+        return len(rows)
+
+    def _spread(self, since: float, limit: int) -> Sequence[str]:
+        """At most ``limit`` articles, evenly out of all that were seen since then, newest first."""
+        count = self.count_since(since)
+        newest = (articles.c.seen.desc(), articles.c.id.desc())
+        place = func.row_number().over(order_by=newest).label("place")
+        numbered = select(articles.c.id, place).where(articles.c.seen >= since).subquery()
+        query = select(numbered.c.id).order_by(numbered.c.place)
+        if count > limit:
+            share = (numbered.c.place * limit) // count
+            query = query.where(share > ((numbered.c.place - 1) * limit) // count)
+        with self._store.read() as connection:
+            return connection.execute(query.limit(limit)).scalars().all()
 
     def _scored(self, *conditions: Any, limit: int) -> Sequence[Scored]:
         query = (
@@ -146,8 +230,9 @@ class Archive:
         query = select(articles.c.id).where(articles.c.seen < cutoff).order_by(articles.c.seen).limit(limit)
         with self._store.write() as connection:
             ids = sorted(_locked_revisions(connection, sorted(connection.execute(query).scalars())))
-            for column in (scores.c.article_id, article_vectors.c.article_id, articles.c.id):
-                _delete_where(connection, column, ids)
+            for table in (scores, article_words, next_vectors, article_vectors):
+                _delete_where(connection, table.c.article_id, ids)
+            _delete_where(connection, articles.c.id, ids)
         return len(ids)
 
 
@@ -188,6 +273,14 @@ def _vectors_row(judged: Judged) -> dict[str, Any]:
     }
 
 
+def _words_row(article_id: str, bag: Bag) -> dict[str, Any]:
+    return {"article_id": article_id, "words": bag.to_bytes()}
+
+
+def _bag(article: Article) -> Bag:
+    return bag_of(texts_of(article))
+
+
 def _score_rows(judged: Judged) -> Iterator[dict[str, Any]]:
     for score in judged.scores:
         yield {
@@ -197,8 +290,26 @@ def _score_rows(judged: Judged) -> Iterator[dict[str, Any]]:
             "score": score.score,
             "passage": score.passage,
             "matched": score.matched,
+            "gate": score.gate,
             "at": judged.article.seen,
         }
+
+
+def _leading(vectors: Table, model: str, ids: Sequence[str]) -> Select[Any]:
+    """Of each article the first two rows of its vectors, which are a fifth of them, and its words."""
+    size = func.length(vectors.c.vectors, type_=Integer) // vectors.c["rows"]
+    return (
+        select(
+            articles.c.id,
+            articles.c.url,
+            func.coalesce(articles.c.published, articles.c.seen).label("at"),
+            func.substr(vectors.c.vectors, 1, 2 * size, type_=LargeBinary).label("leading"),
+            article_words.c.words,
+        )
+        .join(vectors, vectors.c.article_id == articles.c.id)
+        .outerjoin(article_words, article_words.c.article_id == articles.c.id)
+        .where(articles.c.id.in_(ids), vectors.c.model == model, vectors.c["rows"] > 0)
+    )
 
 
 def _with_vectors() -> Any:
@@ -224,5 +335,6 @@ def _scored_row(row: Row[Any]) -> Scored:
         score=row.score,
         passage=row.passage,
         matched=row.matched,
+        gate=row.gate,
     )
     return Scored(article=_article(row), score=score, at=row.at)

@@ -1,11 +1,14 @@
 """From the file to the stream: versions, repeats and crashes between the two."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consumers.model import Topic
@@ -13,6 +16,7 @@ from daemon.errors import Unavailable
 from daemon.log import Tombstone
 from daemon.publish import TopicPublisher, decide
 from daemon.store import Store
+from daemon.store.opening import open_store
 from daemon.store.topics import TopicVersion, TopicVersions
 
 
@@ -177,8 +181,66 @@ def test_workers_tell_which_version_they_work_with(versions: TopicVersions) -> N
     assert versions.applied_by("cables") == {}
 
 
+def test_an_edit_touches_nothing_but_its_own_topic(
+    publisher: TopicPublisher, stream: TopicsStream, versions: TopicVersions
+) -> None:
+    publisher.publish([STRIKES, CABLES])
+    stream.records.clear()  # whoever read the stream again would now find the others missing, and put them there
+    edited = replace(STRIKES, query="air raids")
+    publisher.publish([edited, CABLES])
+    assert stream.records == [replace(edited, version=2)]
+    assert [one.version for one in versions.history("cables")] == [1]
+
+
+def test_what_others_published_is_seen_after_forgetting(
+    publisher: TopicPublisher, stream: TopicsStream, versions: TopicVersions
+) -> None:
+    publisher.publish([STRIKES])
+    TopicPublisher(stream, versions, TickingClock()).publish([replace(STRIKES, query="by somebody else"), CABLES])
+    publisher.forget()
+    assert publisher.publish([STRIKES]).removed == ("cables",)
+    assert versions.in_force() == {"strikes": replace(STRIKES, version=3)} == stream.held
+
+
+def test_after_a_failure_no_number_is_given_to_two_texts(
+    publisher: TopicPublisher, stream: TopicsStream, versions: TopicVersions
+) -> None:
+    publisher.publish([STRIKES])
+    stream.broken = True
+    with pytest.raises(Unavailable):
+        publisher.publish([replace(STRIKES, query="written, but not remembered")])
+    publisher.publish([replace(STRIKES, query="edited once more")])
+    assert [one.version for one in versions.history("strikes")] == [3, 2, 1]
+    assert versions.in_force()["strikes"].query == "edited once more"
+
+
 topics = st.builds(Topic, id=st.sampled_from("abc"), query=st.sampled_from(["x", "y"]), enabled=st.booleans())
 wanted = st.lists(topics, unique_by=lambda topic: topic.id, max_size=3)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(wanted, st.sampled_from(["kept", "forgotten", "failed"])), min_size=2, max_size=6))
+def test_a_publisher_that_remembers_publishes_what_one_that_reads_anew_does(
+    tmp_path: Path, steps: list[tuple[list[Topic], str]]
+) -> None:
+    with TemporaryDirectory(dir=tmp_path) as folder, ExitStack() as stack:
+        both = []
+        for name in ("remembers", "reads"):
+            store = stack.enter_context(closing(open_store("sqlite:", Path(folder) / name)))
+            stream, versions = TopicsStream(), TopicVersions(store)
+            both.append((TopicPublisher(stream, versions, TickingClock()), stream, versions))
+        for want, fate in steps:
+            told = []
+            for number, (publisher, stream, _) in enumerate(both):
+                stream.broken = fate == "failed"
+                if number == 1 or fate == "forgotten":
+                    publisher.forget()
+                with suppress(Unavailable):
+                    told.append(publisher.publish(want).summary)
+                stream.broken = False
+            assert told[:1] == told[1:]
+            held = [(stream.held, versions.latest().keys(), versions.in_force()) for _, stream, versions in both]
+            assert held[0] == held[1]
 
 
 @settings(deadline=None)  # a busy machine is no mistake

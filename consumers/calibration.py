@@ -1,0 +1,235 @@
+"""What an archive says of a topic: how rare its words are, what its best articles have in common, where its line lies.
+
+    corpus ─▶ evidence of every article ─▶ feedback: the best twenty ─▶ pull ─▶ strengths ─▶ line, width, stories a day
+
+One line for all topics loses more than anything else: a topic's scores depend on how it is worded. So the line is set
+between the noise (the mean of the archive) and the topic's own best articles:
+
+    line = mean + cut · (mean of the three best - mean), at least two standard deviations above the mean
+
+``cut`` is higher for events, whose few articles are alike, than for themes. It needs no labels. Relative lines fail
+while the event has not happened: then the best of the archive are noise. Hence ``evidence_floor``, an absolute one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consumers.asked import Asked
+from consumers.corpus import Corpus
+from consumers.model import Calibration, Kind, Sample, Sensitivity, Topic
+from consumers.scoring import dense, lexical, said
+
+ENOUGH = 100  # articles of an archive that can tell; below, the shipped priors do
+FEEDBACK, SHARPNESS, PULL = 20, 0.05, 0.9  # articles, temperature of their weights, weight of what they share
+COPY = 0.95  # cosine with the query from which on an article only repeats it: it tells nothing new
+BEST, SIGMAS = 3, 2.0
+WIDTHS = 4.0  # between the noise and the line
+NARROWEST = 0.02  # width
+CUT: dict[Kind, dict[Sensitivity, float]] = {
+    "event": {"fewer": 0.82, "balanced": 0.72, "more": 0.60},
+    "theme": {"fewer": 0.56, "balanced": 0.43, "more": 0.32},
+}
+EVIDENCE: dict[Kind, dict[Sensitivity, float]] = {  # of dense and words, without the pull
+    "event": {"fewer": 0.55, "balanced": 0.50, "more": 0.42},
+    "theme": {"fewer": 0.30, "balanced": 0.25, "more": 0.20},
+}
+PRIOR: dict[Kind, dict[Sensitivity, float]] = {  # lines before there is an archive
+    "event": {"fewer": 0.70, "balanced": 0.62, "more": 0.52},
+    "theme": {"fewer": 0.62, "balanced": 0.52, "more": 0.42},
+}
+SMOOTHING = 0.3  # how far a known calibration moves towards what the archive says today
+YOUNG = 2_000  # articles below which it follows at once
+PRIOR_WIDTH = 0.1
+BAR_MARGIN, LOWEST_BAR = 0.05, 0.1
+SAME_STORY, SAME_DAYS = 0.6, 3.0  # cosine and days within which two articles of a topic are counted as one story
+COUNTED = 500  # articles of a topic that are grouped into stories
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Strengths:
+    """Of every article of a corpus. ``evidence``: without the pull. ``original``: not a copy of the query itself."""
+
+    evidence: NDArray[np.float32]
+    total: NDArray[np.float32]
+    original: NDArray[np.bool_]
+    pull: NDArray[np.float16]  # (d,)
+    rarity: NDArray[np.float32]
+    length: float
+
+
+def evidence_floor(topic: Topic) -> float:
+    return EVIDENCE[topic.kind][topic.sensitivity]
+
+
+def priors(topic: Topic, model: str, now: float = 0.0) -> Calibration:
+    """Before an archive can tell."""
+    return Calibration(
+        topic_id=topic.id,
+        topic_version=topic.version,
+        model=model,
+        at=now,
+        line=PRIOR[topic.kind][topic.sensitivity],
+        width=PRIOR_WIDTH,
+    )
+
+
+def strengths(asked: Asked, corpus: Corpus, *, previous: Calibration | None = None) -> Strengths:
+    """``previous``: of the same version and model; the pull then moves slowly."""
+    counts = np.stack([corpus.words.counted(term) for term in asked.terms])
+    frequency = (counts > 0).sum(axis=1)
+    rarity = np.log1p((len(corpus) - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
+    length = float(corpus.words.lengths.mean())
+    wholes, titles = corpus.cosines(asked.row)
+    evidence = dense(wholes, titles) + lexical(*said(counts, rarity, corpus.words.lengths, length))
+    original = np.maximum(wholes, titles) <= COPY
+    pull = _feedback(np.where(original, evidence, -np.inf), corpus)
+    if previous is not None and previous.pull:
+        pull += (1 - SMOOTHING) * (np.frombuffer(previous.pull, np.float16).astype(np.float32) - pull)
+    rounded = pull.astype(np.float16)
+    total = evidence + corpus.whole_cosines(rounded.astype(np.float32))
+    return Strengths(evidence, total, original, rounded, rarity, length)
+
+
+def _feedback(evidence: NDArray[np.float32], corpus: Corpus) -> NDArray[np.float32]:
+    best = np.argsort(-evidence, kind="stable")[:FEEDBACK]
+    weights = np.exp((evidence[best] - evidence[best[0]]) / SHARPNESS)
+    return np.asarray(PULL * (weights / weights.sum()) @ corpus.wholes[best].astype(np.float32), np.float32)
+
+
+def calibrate(
+    asked: Asked,
+    corpus: Corpus,
+    *,
+    model: str,
+    now: float,
+    samples: Sequence[Sample] = (),
+    previous: Calibration | None = None,
+) -> Calibration:
+    """``previous``: the calibration in force; where it is of the same version and model, the new one stays near it."""
+    topic = asked.topic
+    if len(corpus) < ENOUGH:
+        return replace(priors(topic, model, now), samples=tuple(samples))
+    known = previous if _is_of(previous, topic, model) and len(corpus) >= YOUNG else None
+    found = strengths(asked, corpus, previous=known)
+    counted = stories(corpus, found)
+    noise = float(found.total[found.original].mean())
+    line = _line(topic, found, counted, corpus.days)
+    if known is not None:
+        line = noise + WIDTHS * known.width + SMOOTHING * (line - noise - WIDTHS * known.width)
+    width = max((line - noise) / WIDTHS, NARROWEST)
+    return Calibration(
+        topic_id=topic.id,
+        topic_version=topic.version,
+        model=model,
+        at=now,
+        articles=len(corpus),
+        rarity=tuple(float(each) for each in found.rarity),
+        length=found.length,
+        pull=found.pull.tobytes(),
+        line=line,
+        width=width,
+        bar=_bar(asked, corpus, found, line - width),
+        expected=counted.a_day(line, corpus.days) if corpus.days >= 1 else None,
+        samples=tuple(samples),
+    )
+
+
+def _is_of(previous: Calibration | None, topic: Topic, model: str) -> bool:
+    return (
+        previous is not None
+        and (previous.topic_version, previous.model) == (topic.version, model)
+        and previous.articles >= YOUNG
+    )
+
+
+def _line(topic: Topic, found: Strengths, counted: "Stories", days: float) -> float:
+    archive = found.total[found.original]
+    noise, spread = float(archive.mean()), float(archive.std())
+    best = float(np.sort(archive)[-BEST:].mean())
+    lowest = noise + SIGMAS * spread
+    if topic.alerts_per_day is not None:
+        return max(lowest, counted.line_for(topic.alerts_per_day, days))
+    return max(lowest, noise + CUT[topic.kind][topic.sensitivity] * (best - noise))
+
+
+def _bar(asked: Asked, corpus: Corpus, found: Strengths, near: float) -> float:
+    """What the index gives the weakest article that is worth a look, less a margin."""
+    looked = np.flatnonzero(found.total >= near)
+    if not len(looked):
+        return LOWEST_BAR
+    rows = searched(corpus.wholes[looked].astype(np.float32), corpus.titles[looked].astype(np.float32))
+    return max(LOWEST_BAR, float((rows @ indexed(asked.row, found.pull)).min()) - BAR_MARGIN)
+
+
+def searched(wholes: NDArray[np.float32], titles: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The one row of each article that the index of topics is searched with, (n, d)."""
+    return np.asarray(dense(wholes, titles) / dense(1.0, 1.0), np.float32)
+
+
+def indexed(row: NDArray[np.float32], pull: NDArray[np.float16] | None) -> NDArray[np.float32]:
+    """A topic's vector in the index: its product with an article's row is nearly all of the strength but the words."""
+    vector = dense(1.0, 1.0) * row
+    return np.asarray(vector if pull is None else vector + pull.astype(np.float32), np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stories:
+    """The strength of the strongest article of each story that a topic would find, strongest first."""
+
+    leaders: NDArray[np.float32]
+
+    def a_day(self, line: float, days: float) -> float:
+        return float((self.leaders >= line).sum() / days)
+
+    def line_for(self, a_day: float, days: float) -> float:
+        """The line that so many stories a day reach; below all of them where there are fewer."""
+        wanted = round(a_day * days)
+        if wanted >= len(self.leaders):
+            return float(self.leaders[-1]) if len(self.leaders) else 0.0
+        return float(self.leaders[max(wanted, 1) - 1] + self.leaders[wanted]) / 2
+
+
+def stories(corpus: Corpus, found: Strengths) -> Stories:
+    """Counts without telling stories apart for good: an article belongs to the story of any stronger one near it."""
+    archive = found.total[found.original]
+    usable = np.where(found.original, found.total, -np.inf)
+    order = np.argsort(-usable, kind="stable")[:COUNTED]
+    order = order[usable[order] >= archive.mean() + archive.std()]
+    rows, at = corpus.wholes[order].astype(np.float32), corpus.at[order]
+    near = (rows @ rows.T >= SAME_STORY) & (np.abs(at[:, None] - at[None, :]) <= SAME_DAYS * 86_400)
+    leads = ~np.tril(near, -1).any(axis=1)
+    return Stories(found.total[order][leads])
+
+
+Where = Literal["fewer", "balanced", "more"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """Alerts a day against the line, for drawing: ``points`` are (score at the line of today, stories a day)."""
+
+    points: tuple[tuple[float, float], ...]
+    at: dict[Sensitivity, float]  # stories a day for each word
+    here: float  # stories a day with the topic as it is
+
+
+def curve(asked: Asked, corpus: Corpus) -> Curve:
+    """The topic's pull is made anew, as for a first calibration."""
+    found = strengths(asked, corpus)
+    counted = stories(corpus, found)
+    days = max(corpus.days, 1.0)
+
+    def a_day(topic: Topic) -> float:
+        return counted.a_day(_line(topic, found, counted, days), days)
+
+    plain = replace(asked.topic, alerts_per_day=None)
+    lines = counted.leaders[:200].tolist()
+    return Curve(
+        points=tuple((line, counted.a_day(line, days)) for line in lines),
+        at={word: a_day(replace(plain, sensitivity=word)) for word in ("fewer", "balanced", "more")},
+        here=a_day(asked.topic),
+    )

@@ -1,0 +1,142 @@
+"""A topic in force, ready to be compared: as it is asked, as it is calibrated, with its gates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consumers.asked import Asked
+from consumers.bag import Bag, counts_in
+from consumers.calibration import evidence_floor, indexed, priors
+from consumers.gates import Gates
+from consumers.model import Article, Calibration, Evidence, Gated, Part, Passage, Topic
+from consumers.passages import ArticleTexts
+from consumers.scoring import (
+    COVERAGE,
+    LINE,
+    PRESENCE,
+    TITLE,
+    WHOLE,
+    named,
+    quoted,
+    said,
+    score_of,
+    standing,
+    terms_of,
+)
+from consumers.words import Terms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """What a topic makes of an article. ``gate``: the first one that failed, or empty."""
+
+    score: float
+    strength: float
+    matched: bool
+    gate: str
+    gates: tuple[Gated, ...]
+    parts: tuple[Part, ...]
+
+
+class Watch:
+    """Immutable; threads may share it."""
+
+    def __init__(self, asked: Asked, calibration: Calibration | None, gates: Gates | None = None) -> None:
+        """``calibration``: None before there is one of this version; then the shipped priors do."""
+        self.asked = asked
+        self.gates = gates or Gates(asked.topic)
+        self.calibration = calibration or priors(asked.topic, "")
+        rarity = self.calibration.rarity or (1.0,) * len(asked.terms)
+        self._rarity = np.array(rarity, np.float32)
+        self._pull = np.frombuffer(self.calibration.pull, np.float16).astype(np.float32)
+        self._floor = evidence_floor(asked.topic)
+        self._samples = np.array(
+            [np.frombuffer(sample.row, np.float16).astype(np.float32) for sample in self.calibration.samples]
+        )
+
+    @property
+    def topic(self) -> Topic:
+        return self.asked.topic
+
+    @property
+    def vector(self) -> NDArray[np.float32]:
+        """What the index holds, (d,)."""
+        return indexed(self.asked.row, self._pull.astype(np.float16) if len(self._pull) else None)
+
+    def calibrated(self, calibration: Calibration | None) -> "Watch":
+        return Watch(self.asked, calibration, self.gates)
+
+    def weigh(self, article: Article, bag: Bag, rows: NDArray[np.float32]) -> Weighed:
+        """``rows``: the article's (whole, title, passages…), as they are archived."""
+        whole, title = (rows[:2] @ self.asked.row).tolist()
+        counts = np.array(counts_in(bag, self.asked.terms), np.float32)[:, None]
+        (coverage,), (presence,) = said(
+            counts, self._rarity, np.array([bag.length], np.float32), self.calibration.length
+        )
+        evidence = WHOLE * whole + TITLE * title + COVERAGE * coverage + PRESENCE * presence
+        pull = float(rows[0] @ self._pull) if len(self._pull) else 0.0
+        strength = float(evidence + pull)
+        score = score_of(strength, self.calibration.line, self.calibration.width)
+        gates = (_enough(evidence >= self._floor), *self.gates.judge(article)) if score >= 0.1 else ()
+        gate = next((each.gate for each in gates if not each.passed), "")
+        return Weighed(
+            score=score,
+            strength=strength,
+            matched=score >= LINE and not gate,
+            gate=gate,
+            gates=gates,
+            parts=_parts(WHOLE * whole, TITLE * title, COVERAGE * coverage + PRESENCE * presence, pull),
+        )
+
+    def quote(
+        self, texts: ArticleTexts, terms: Terms | None, rows: NDArray[np.float32]
+    ) -> tuple[Passage, tuple[str, ...]]:
+        """The passage to show, and the words that carried it."""
+        cosines = (rows[2:] @ self.asked.row).tolist()
+        return quoted(self.asked.words, texts, terms or terms_of(texts), cosines)
+
+    def nearest(self, rows: NDArray[np.float32]) -> str:
+        """The title of the example that the article is nearest to, where it is near to one at all."""
+        relevant = [n for n, sample in enumerate(self.calibration.samples) if sample.relevant]
+        if not relevant:
+            return ""
+        cosines = self._samples[relevant] @ rows[0]
+        best = int(cosines.argmax())
+        return self.calibration.samples[relevant[best]].title if cosines[best] >= 0.3 else ""
+
+    def evidence(self, weighed: Weighed, rows: NDArray[np.float32], model: str) -> Evidence:
+        return Evidence(parts=weighed.parts, gates=weighed.gates, nearest=self.nearest(rows), model=model)
+
+    def reasons(self, weighed: Weighed, passage: Passage, words: Sequence[str], nearest: str) -> tuple[str, ...]:
+        """In a person's words."""
+        place = (f"passage {passage.number} of {passage.of}",) if passage.of > 1 else ()
+        like = (f"like your example “{nearest}”",) if nearest else ()
+        failed = tuple(each.why for each in weighed.gates if not each.passed)
+        return (named(words), *place, *like, f"{standing(weighed.score)} ({self.setting})", *failed)
+
+    @property
+    def setting(self) -> str:
+        """ "balanced, about 2 a day"."""
+        topic, expected = self.topic, self.calibration.expected
+        asked = topic.sensitivity if topic.alerts_per_day is None else f"{topic.alerts_per_day:g} a day wanted"
+        return asked if expected is None else f"{asked}, {about(expected)}"
+
+
+def about(a_day: float) -> str:
+    """ "about 2 a day", "about 3 a week"."""
+    if a_day >= 0.95:
+        return f"about {a_day:.0f} a day"
+    a_week = a_day * 7
+    return f"about {a_week:.0f} a week" if a_week >= 0.95 else "less than one a week"
+
+
+def _enough(passed: bool) -> Gated:
+    return Gated(gate="evidence", passed=passed, why="" if passed else "too little evidence of its own")
+
+
+def _parts(whole: float, title: float, words: float, pull: float) -> tuple[Part, ...]:
+    every = max(whole + title + words + pull, 1e-6)
+    found = (("meaning", whole), ("title", title), ("words", words), ("archive", pull))
+    return tuple(Part(name=name, share=round(float(part / every), 3)) for name, part in found if part)  # type: ignore[arg-type]
