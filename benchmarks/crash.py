@@ -81,11 +81,11 @@ def idle(desk: Desk, publisher: Publisher) -> bool:
 
 def matches_without_a_daemon(desk: Desk) -> set[tuple[str, str]]:
     """The same code path, run once over what the archive holds."""
-    from consumers.embedding import SentenceTransformerEmbedder
+    from consumers.embedding import open_embedder
     from consumers.matcher import Matcher
     from consumers.model import Article, Topic
 
-    matcher = Matcher(embedder=SentenceTransformerEmbedder())
+    matcher = Matcher(embedder=open_embedder())
     matcher.apply({topic["id"]: Topic(id=topic["id"], query=topic["query"]) for topic in TOPICS})
     names = ["id", "revision", "feed_id", "source", "url", "title", "text", "published", "seen", "lang"]
     articles = [

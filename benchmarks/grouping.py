@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from consumers.embedding import Embedder, SentenceTransformerEmbedder
+from consumers.embedding import Embedder, open_embedder
 from consumers.ids import match_id
 from consumers.model import Article, Match, Passage
 from consumers.passages import texts_of
@@ -62,7 +62,7 @@ def main() -> int:
     if not arguments.data:
         print("no evaluation sets: name their folder with --data or $WIREWATCH_EVAL")
         return 0
-    embedder = SentenceTransformerEmbedder()
+    embedder = open_embedder()
     print(f"{'set':<16}{'way':<18}{'articles':>9}  {'P':>5} {'R':>5} {'B³ F1':>6}  alerts a story  hidden  ms/article")
     for name in arguments.sets:
         folder = Path(arguments.data)

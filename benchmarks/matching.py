@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from consumers.embedding import SentenceTransformerEmbedder, model_folder
+from consumers.embedding import model_folder, open_embedder
 from consumers.matcher import Judged, Matcher
 from consumers.model import Article, Topic
 from consumers.passages import texts_of
@@ -43,7 +43,7 @@ def main() -> int:
     articles = [_article(rng, n) for n in range(arguments.articles)]
     topics = {f"t{n}": Topic(id=f"t{n}", query=_query(rng)) for n in range(arguments.topics)}
 
-    embedder = SentenceTransformerEmbedder()
+    embedder = open_embedder()
     matcher = Matcher(embedder)
     applied, _ = _seconds(lambda: matcher.apply(topics))
     edited, _ = _seconds(lambda: matcher.apply({"t0": Topic(id="t0", query="one more", version=2)}))

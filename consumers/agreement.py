@@ -2,6 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from consumers.calibration import evidence_floor
+from consumers.scoring import dense, lexical, said, score_of
+
+if TYPE_CHECKING:
+    from consumers.corpus import Corpus
+    from consumers.watch import Watch
 
 EXAMPLES = 3  # of each kind
 
@@ -54,6 +64,25 @@ class AgreementReport:
 def share_of(both: int, only_before: int, only_after: int) -> float:
     either = both + only_before + only_after
     return both / either if either else 1.0
+
+
+def taken(watch: "Watch", corpus: "Corpus") -> dict[str, float]:
+    """The articles that have the evidence and the strength to match, by id, with their scores.
+
+    As ``Watch.weigh`` finds them one by one; the gates that ask about an article's text or source are not passed yet.
+    """
+    if not len(corpus):
+        return {}
+    asked, calibration = watch.asked, watch.calibration
+    counts = np.stack([corpus.words.counted(term) for term in asked.terms])
+    rarity = np.array(calibration.rarity or (1.0,) * len(asked.terms), np.float32)
+    evidence = dense(*corpus.cosines(asked.row)) + lexical(
+        *said(counts, rarity, corpus.words.lengths, calibration.length)
+    )
+    pull = np.frombuffer(calibration.pull, np.float16).astype(np.float32)
+    strength = evidence + corpus.whole_cosines(pull) if len(pull) else evidence
+    found = np.flatnonzero((strength >= calibration.line) & (evidence >= evidence_floor(watch.topic)))
+    return {corpus.ids[n]: score_of(float(strength[n]), calibration.line, calibration.width) for n in found}
 
 
 def agreement(topic_id: str, before: Mapping[str, float], after: Mapping[str, float]) -> Agreement:

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from consumers.bag import QueryTerm, query_terms
 from consumers.embedding import Embedder
 from consumers.model import Topic
-from consumers.words import Word, query_words
+from consumers.words import Word, query_words, spelled_out
 
 # A bare keyword says little to a model of sentences. A theme's is averaged over sentences around it, as CLIP does with
 # its prompts (Radford and others, 2021): mAP of short keywords .437 → .446; headlines lose by it, so events have none.
 AROUND = ("{}", "News about {}", "{} news", "This article is about {}.", "latest report: {}")
-SHORT = 4  # words of a query that is a keyword
+SHORT = 3  # words of a query that is a keyword
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,16 +37,17 @@ def asked_of(topics: Sequence[Topic], embedder: Embedder) -> list[Asked]:
         for group in groups:
             means.append(_unit(rows[start : start + len(group)].mean(axis=0)))
             start += len(group)
-        words = query_words(topic.query)
+        words = query_words(spelled_out(topic.query))
         asked.append(Asked(topic, _unit(np.mean(means, axis=0)), words, query_terms(words)))
     return asked
 
 
 def wording(topic: Topic) -> tuple[tuple[str, ...], ...]:
     """The texts that a topic's row is made of, in groups of equal weight. Equal wordings have equal rows."""
-    short = topic.kind == "theme" and len(query_words(topic.query)) <= SHORT
-    query = tuple(around.format(topic.query) for around in AROUND) if short else (topic.query,)
-    return (query, (topic.description,)) if topic.description.strip() else (query,)
+    query = spelled_out(topic.query)
+    short = topic.kind == "theme" and len(query_words(query)) <= SHORT
+    queries = tuple(around.format(query) for around in AROUND) if short else (query,)
+    return (queries, (topic.description,)) if topic.description.strip() else (queries,)
 
 
 def _unit(row: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -41,6 +41,11 @@ class Bert:
     pooling: str
     prompts: Mapping[str, str]
 
+    @property
+    def positions(self) -> int:
+        """How many the longest text needs."""
+        return self.window + (0 if self.padding is None else self.padding + 1)
+
 
 def read_bert(folder: Path) -> Bert:
     """Raises ``NotPacked``."""
@@ -48,7 +53,7 @@ def read_bert(folder: Path) -> Bert:
     _modules(folder)
     if (folder / "adapter_config.json").exists():
         raise NotPacked("it has an adapter")
-    family = config.get("model_type")
+    family = str(config.get("model_type"))
     if family not in FAMILIES:
         raise NotPacked(f"its architecture is {family}")
     _expect(config, "position_embedding_type", "absolute", None)

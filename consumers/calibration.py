@@ -34,8 +34,8 @@ CUT: dict[Kind, dict[Sensitivity, float]] = {
     "theme": {"fewer": 0.56, "balanced": 0.43, "more": 0.32},
 }
 EVIDENCE: dict[Kind, dict[Sensitivity, float]] = {  # of dense and words, without the pull
-    "event": {"fewer": 0.55, "balanced": 0.50, "more": 0.42},
-    "theme": {"fewer": 0.30, "balanced": 0.25, "more": 0.20},
+    "event": {"fewer": 0.55, "balanced": 0.45, "more": 0.35},
+    "theme": {"fewer": 0.25, "balanced": 0.15, "more": 0.10},
 }
 PRIOR: dict[Kind, dict[Sensitivity, float]] = {  # lines before there is an archive
     "event": {"fewer": 0.70, "balanced": 0.62, "more": 0.52},
@@ -79,7 +79,7 @@ def priors(topic: Topic, model: str, now: float = 0.0) -> Calibration:
 
 def strengths(asked: Asked, corpus: Corpus, *, previous: Calibration | None = None) -> Strengths:
     """``previous``: of the same version and model; the pull then moves slowly."""
-    counts = np.stack([corpus.words.counted(term) for term in asked.terms])
+    counts = corpus.words.said(asked.terms)
     frequency = (counts > 0).sum(axis=1)
     rarity = np.log1p((len(corpus) - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
     length = float(corpus.words.lengths.mean())

@@ -20,6 +20,10 @@ class Words:
     counts: NDArray[np.uint8]
     lengths: NDArray[np.float32]  # words of each article
 
+    def said(self, terms: Sequence[QueryTerm]) -> NDArray[np.float32]:
+        """(terms, n); a query of nothing but signs has no terms."""
+        return np.array([self.counted(term) for term in terms], np.float32).reshape(len(terms), len(self.lengths))
+
     def counted(self, term: QueryTerm) -> NDArray[np.float32]:
         """How often each article says a word of a query, as ``consumers.bag.counts_in`` counts it."""
         found = self._counted(term.number)

@@ -66,14 +66,17 @@ class Encoder(Protocol):
 
 
 class TextEmbedder:
-    """An ``Embedder`` that computes each text once: within a call, and across calls while the row is still kept."""
+    """An ``Embedder`` that computes each text once: within a call, and across calls while the row is still kept.
 
-    def __init__(self, encoder: Encoder, model_id: str, why: str = "") -> None:
+    ``why`` this way was taken, for people.
+    """
+
+    def __init__(self, encoder: Encoder, model_id: str, why: str = "", kept_bytes: int = KEPT_BYTES) -> None:
         self._encoder = encoder
         self._why = f": {why}" if why else ""
         self._id = model_id
         self._kept: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
-        self._most = KEPT_BYTES // (4 * max(encoder.dimension, 1))
+        self._most = kept_bytes // (4 * max(encoder.dimension, 1))
 
     @property
     def model_id(self) -> str:
@@ -85,10 +88,10 @@ class TextEmbedder:
         return self._encoder.path + self._why
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._once(texts, self._encoder.prompts.get("document") or "")
+        return self._once(texts, document_prompt(self._encoder.prompts))
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._once(texts, self._encoder.prompts.get("query") or "")
+        return self._once(texts, query_prompt(self._encoder.prompts))
 
     def _once(self, texts: Sequence[str], prompt: str) -> NDArray[np.float32]:
         wanted = [prompt + _readable(text) for text in texts]
@@ -150,13 +153,21 @@ def open_embedder(name: str = DEFAULT_MODEL, device: str = "auto") -> TextEmbedd
 
 def agree(one: Encoder, other: Encoder) -> bool:
     """Whether both give the same vectors, on a handful of texts."""
-    if (one.dimension, one.prompts.get("document", ""), one.prompts.get("query", "")) != (
-        other.dimension,
-        other.prompts.get("document", ""),
-        other.prompts.get("query", ""),
+    if one.dimension != other.dimension or any(
+        prompt(one.prompts) != prompt(other.prompts) for prompt in (document_prompt, query_prompt)
     ):
         return False
-    return bool(np.min(np.sum(one.rows(COMPARED) * other.rows(COMPARED), axis=1)) >= SAME)
+    cosines = np.sum(one.rows(COMPARED) * other.rows(COMPARED), axis=1)
+    return bool(cosines.min() >= SAME)
+
+
+def query_prompt(prompts: Mapping[str, str]) -> str:
+    return prompts.get("query") or ""
+
+
+def document_prompt(prompts: Mapping[str, str]) -> str:
+    """The names that models use for it, in the order in which sentence-transformers looks for them."""
+    return next((prompts[name] for name in ("document", "passage", "corpus") if prompts.get(name)), "")
 
 
 def _checked(name: str) -> tuple[Path, str]:

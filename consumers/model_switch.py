@@ -17,6 +17,7 @@ from consumers.passages import texts_of
 
 if TYPE_CHECKING:
     from consumers.matcher import Judged
+    from consumers.watch import Watch
 
 
 class Deciding(Protocol):
@@ -25,9 +26,14 @@ class Deciding(Protocol):
     @property
     def topics_in_force(self) -> Mapping[str, int]: ...
 
+    @property
+    def watches(self) -> "Mapping[str, Watch]": ...
+
     def apply(self, changes: Mapping[str, Topic | None]) -> None: ...
 
-    def calibrate(self, changes: Mapping[str, Calibration | None]) -> None: ...
+    def calibrate(self, changes: Mapping[str, Calibration | None]) -> None:
+        """By topic. One that comes before its topic waits for it."""
+        ...
 
     def match(self, articles: Sequence[Article]) -> "list[Judged]": ...
 
@@ -99,18 +105,26 @@ class Matchers:
         if mine := by_model.get(self.model):
             self._matcher.calibrate(mine)
         if self._next is not None and (others := by_model.get(self.next_model)):
-            told = {topic_id: each for topic_id, each in others.items() if topic_id not in self._next.waiting}
-            if told:
-                self._next.matcher.calibrate(told)
+            self._next.matcher.calibrate(others)
 
     def match(self, articles: Sequence[Article]) -> "list[Judged]":
         """By the model that decides, in the order given."""
         return self._matcher.match(articles)
 
+    def pairs(self) -> "dict[str, tuple[Watch, Watch]]":
+        """Each topic as the model that decides knows it, and as the next one does."""
+        if self._next is None:
+            return {}
+        ahead = self._next.matcher.watches
+        return {
+            topic_id: (watch, ahead[topic_id]) for topic_id, watch in self._matcher.watches.items() if topic_id in ahead
+        }
+
     def prepare(self, embedder: Embedder) -> None:
         """Let it be the next one. It knows no topic yet."""
         if embedder.model_id != self.next_model:
             self._next = _Next(embedder, self._make(embedder), dict(self._topics))
+            self._next.matcher.calibrate(self._calibrations.get(embedder.model_id, {}))
 
     def withdraw(self) -> None:
         self._next = None
@@ -120,11 +134,7 @@ class Matchers:
         if self._next is None:
             return
         some = [self._next.waiting.popitem() for _ in range(min(limit, len(self._next.waiting)))]
-        if some:
-            self._next.matcher.apply(dict(some))
-            known = self._calibrations.get(self.next_model, {})
-            if drawn := {topic_id: known[topic_id] for topic_id, topic in some if topic and topic_id in known}:
-                self._next.matcher.calibrate(drawn)
+        self._next.matcher.apply(dict(some))
 
     def switch(self) -> None:
         """The next one decides from now on, with every topic that is in force."""

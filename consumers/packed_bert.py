@@ -52,15 +52,8 @@ def read_weights(file: Path, bert: Bert) -> Weights:
 
 
 def _weights(tensors: dict[str, Tensor], bert: Bert) -> Weights:
-    prefix = (
-        next(
-            name.removesuffix("embeddings.word_embeddings.weight")
-            for name in sorted(tensors)
-            if name.endswith("embeddings.word_embeddings.weight")
-        )
-        if any(name.endswith("embeddings.word_embeddings.weight") for name in tensors)
-        else ""
-    )
+    end = "embeddings.word_embeddings.weight"
+    prefix = next((name.removesuffix(end) for name in sorted(tensors) if name.endswith(end)), "")
 
     def one(name: str) -> Tensor:
         tensor = tensors[prefix + name]
@@ -83,9 +76,12 @@ def _weights(tensors: dict[str, Tensor], bert: Bert) -> Weights:
             norm=pair(f"{at}.output.LayerNorm"),
         )
 
+    words, positions = one(end), one("embeddings.position_embeddings.weight")
+    if words.shape[1] != bert.hidden or bert.hidden % bert.heads or len(positions) < bert.positions:
+        raise NotPacked("its weights have other sizes than config.json says")
     return Weights(
-        words=one("embeddings.word_embeddings.weight"),
-        positions=one("embeddings.position_embeddings.weight") + one("embeddings.token_type_embeddings.weight")[0],
+        words=words,
+        positions=positions + one("embeddings.token_type_embeddings.weight")[0],
         norm=pair("embeddings.LayerNorm"),
         layers=tuple(layer(number) for number in range(bert.layers)),
     )

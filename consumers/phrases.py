@@ -34,6 +34,7 @@ _HYPHENS = dict.fromkeys(map(ord, "-\u2010\u2011\u2012\u2013\u2014\u2212"), " ")
 _QUOTED = re.compile(r'\s*(?:"(.*)"|“(.*)”)\s*', re.DOTALL)
 _LONG_WORD = 100
 _PART = 3  # letters of each half of a joined word
+_NOT_LATIN = "\u0250"
 _JOINED = range(6, 15)  # letters of a word that may be two
 _BLIND_BORDER = re.compile(r"\\b\(*[^\x00-\x7f]|[^\x00-\x7f]\)*\\b")
 
@@ -175,7 +176,7 @@ def _may_join(first: str, second: str) -> bool:
 def _plural(phrase: str) -> str:
     """As English makes it; empty where the last word has none. Other languages' own plurals are words to be named."""
     last = phrase.rpartition(" ")[2]
-    if len(last) < _PART or not last.isalpha() or not "a" <= last[-1] <= "z":
+    if len(last) < _PART or not last.isalpha() or last[-1] >= _NOT_LATIN:
         return ""
     if last.endswith(("s", "x", "z", "ch", "sh")):
         return phrase + "es"
@@ -209,10 +210,12 @@ def _plain(text: str) -> str:
 
     A "word" of hundreds of characters stays as it is: composing a long row of accents takes quadratic time.
     """
-    words = text.translate(_UNSEEN).split()
-    return " ".join(
-        word if word.isascii() or len(word) > _LONG_WORD else unicodedata.normalize("NFC", word) for word in words
-    )
+    if not text.isascii():
+        text = text.translate(_UNSEEN)
+    words = text.split()
+    if not text.isascii():
+        words = [word if len(word) > _LONG_WORD else unicodedata.normalize("NFC", word) for word in words]
+    return " ".join(words)
 
 
 def _hyphens_as_spaces(plain: str) -> str:

@@ -80,6 +80,7 @@ class TopicIndex:
         """For each unit row of ``rows`` (n, d) the topics whose bar its cosine reaches, best first."""
         if self._index is None or not len(rows):
             return [()] * len(rows)
+        _tune(self._index.d)
         asked = np.ones((len(rows), self._index.d), dtype=np.float32)
         asked[:, :-1] = rows
         limits, above, places = self._index.range_search(asked, -_ROUNDING)
@@ -107,12 +108,18 @@ def _augmented(entries: Mapping[str, Entry]) -> Rows:
 def _flat(rows: Rows) -> Any:
     import faiss
 
-    # two were no faster (128 rows by 100,000 topics: 1.1 s), and waiting for each other cost up to 0.1 s a search
-    faiss.omp_set_num_threads(1)
-    faiss.cvar.distance_compute_blas_threshold = _BLAS_FROM * rows.shape[1]  # it counts numbers, not rows
     index = faiss.IndexFlatIP(rows.shape[1])
     index.add(rows)
     return index
+
+
+def _tune(dimension: int) -> None:
+    """For the calling thread: OpenMP keeps the number of threads for each one that calls."""
+    import faiss
+
+    # two were no faster (128 rows by 100,000 topics: 1.1 s), and waiting for each other cost up to 0.1 s a search
+    faiss.omp_set_num_threads(1)
+    faiss.cvar.distance_compute_blas_threshold = _BLAS_FROM * dimension  # it counts numbers, not rows
 
 
 def _copy(index: Any) -> Any:

@@ -79,6 +79,14 @@ def words_of(text: str) -> tuple[Word, ...]:
     return tuple(found)
 
 
+_RUN_TOGETHER = re.compile(r"(?<![^\W_])(?:[A-Z][a-z]+){3,}(?![^\W_])")
+
+
+def spelled_out(query: str) -> str:
+    """ "#BlackLivesMatter" is written in three words; names such as YouTube and McDonald stay as they are."""
+    return _RUN_TOGETHER.sub(lambda run: re.sub(r"(?<=[a-z])(?=[A-Z])", " ", run.group()), query)
+
+
 def query_words(text: str) -> tuple[Word, ...]:
     """The words of a query that carry meaning, each stem once; all of them where none does ("The Who")."""
     every = words_of(text)

@@ -9,11 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from consumers.asked import asked_of
+from consumers.bag import bag_of
 from consumers.embedding import Embedder
-from consumers.matcher import Watch, watches_of
+from consumers.matcher import Watch, Weighed
 from consumers.model import Article, Passage, Topic
 from consumers.passages import texts_of
-from consumers.scoring import CANDIDATE, LINE, NEAR, Verdict, explain, judge, terms_of
+from consumers.scoring import LINE, NEAR
 from daemon.store.archive import Archive, Archived
 
 
@@ -107,36 +109,33 @@ def back_test(
 
 
 def _watch(topic: Topic, embedder: Embedder) -> Watch:
-    return watches_of([topic], embedder)[0]
+    return Watch(asked_of([topic], embedder)[0], None)
 
 
 def _scores(watch: Watch, chunk: Sequence[Archived], model: str) -> list[float]:
     return [
-        _verdict(watch, archived.article, archived.vectors).score
-        if archived.model == model and _is_candidate(watch, archived.vectors)
+        _weighed(watch, archived.article, archived.vectors).score
+        if archived.model == model and len(archived.vectors)
         else 0.0
         for archived in chunk
     ]
 
 
-def _is_candidate(watch: Watch, rows: NDArray[np.float16]) -> bool:
-    return bool(len(rows)) and max(_cosines(watch, rows)) >= CANDIDATE
-
-
-def _verdict(watch: Watch, article: Article, rows: NDArray[np.float16]) -> Verdict:
-    return judge(watch.words, _cosines(watch, rows), terms_of(texts_of(article)))
-
-
-def _cosines(watch: Watch, rows: NDArray[np.float16]) -> list[float]:
-    return [float(cosine) for cosine in rows.astype(np.float32) @ watch.vector]
+def _weighed(watch: Watch, article: Article, rows: NDArray[np.float16]) -> Weighed:
+    return watch.weigh(article, bag_of(texts_of(article)), rows.astype(np.float32))
 
 
 def _tried(watch: Watch, article: Article, rows: NDArray[np.float16]) -> Tried:
     texts = texts_of(article)
-    terms = terms_of(texts)
-    verdict = judge(watch.words, _cosines(watch, rows), terms)
-    passage, reasons = explain(watch.words, texts, terms, verdict)
-    return Tried(article=article, matched=verdict.score >= LINE, score=verdict.score, passage=passage, reasons=reasons)
+    weighed = _weighed(watch, article, rows)
+    passage, words = watch.quote(texts, None, rows.astype(np.float32))
+    return Tried(
+        article=article,
+        matched=weighed.matched,
+        score=weighed.score,
+        passage=passage,
+        reasons=watch.reasons(weighed, passage, words, ""),
+    )
 
 
 def _day(article: Article) -> str:

@@ -95,8 +95,9 @@ class EntryFile(Generic[E]):
             with suppress(ValueError, ConfigError):
                 part = toml_entries.change(around.text, self.name, around.index, values)
                 after = around.before + part + around.after
-                # A cut inside a string of this very entry would give an entry that is not the one in the part.
-                if [*self._read(after)] == [*entries[:index], self.parse(part)[around.index], *entries[index + 1 :]]:
+                # Were a string of this very entry what was cut, the entry would not be the one in the part.
+                wanted = [*entries[:index], self.parse(part)[around.index], *entries[index + 1 :]]
+                if [*self._read(after)] == wanted:
                     return after
         return toml_entries.change(text, self.name, index, values)
 

@@ -39,13 +39,21 @@ class ExampleReader:
     """
 
     def __init__(
-        self, examples: Examples, archive: Archive, *, read: ReadPage, clock: Clock, threads: Executor | None = None
+        self,
+        examples: Examples,
+        archive: Archive,
+        *,
+        read: ReadPage,
+        clock: Clock,
+        threads: Executor | None = None,
+        every: float = EVERY,
     ) -> None:
         self._examples = examples
         self._archive = archive
         self._page = read
         self._clock = clock
         self._threads = threads
+        self._every = every
         self._named: frozenset[str] = frozenset()
         self._done: set[str] = set()
         self._waiting: dict[str, _Waiting] = {}
@@ -54,13 +62,15 @@ class ExampleReader:
         """Until ``ended``. ``topics`` are those in force; None while this is another process's work."""
         while not ended.is_set():
             wanted = topics()
-            if wanted is not None:
-                try:
-                    await self.resolve(wanted)
-                except Unavailable:
-                    self._named = frozenset()  # the store is away, as others report: all of it once more
             try:
-                await asyncio.wait_for(ended.wait(), EVERY)
+                if wanted is None:
+                    self._named = frozenset()  # whoever does it now may read and forget what we know of
+                else:
+                    await self.resolve(wanted)
+            except Unavailable:
+                self._named = frozenset()  # the store is away, as others report: all of it once more
+            try:
+                await asyncio.wait_for(ended.wait(), self._every)
             except TimeoutError:
                 continue
 

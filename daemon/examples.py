@@ -22,6 +22,7 @@ from daemon.store.examples import ARTICLE, TEXT, Example, Examples
 
 MOST_TITLE, MOST_TEXT = 500, 20_000  # characters kept; its row is made of the first 200 words
 _ROWS = 20_000  # kept in memory: 15 MB
+_AT_ONCE = 8  # texts that are embedded while the matcher has to wait: a tenth of a second
 _TITLE = 80  # characters of a text without a title of its own
 
 
@@ -96,14 +97,19 @@ class SampleReader:
                 fresh.pop(ref, None)
             else:
                 fresh.setdefault(ref, archived.article)
-        if fresh:
-            with self._lock:
-                rows = self._embedder.encode([texts_of(article).embedded[0] for article in fresh.values()])
-            for (ref, article), row in zip(fresh.items(), rows.astype("<f2"), strict=True):
-                self._rows[ref] = _Row(_title(article), row.tobytes())
+        self._embed(list(fresh.items()))
         for ref in list(islice(self._rows, max(0, len(self._rows) - _ROWS))):
             if ref not in refs:
                 del self._rows[ref]
+
+    def _embed(self, fresh: Sequence[tuple[str, Article]]) -> None:
+        for start in range(0, len(fresh), _AT_ONCE):
+            part = fresh[start : start + _AT_ONCE]
+            texts = [texts_of(article).embedded[0] for _, article in part]
+            with self._lock:
+                rows = self._embedder.encode(texts)
+            for (ref, article), row in zip(part, rows.astype("<f2"), strict=True):
+                self._rows[ref] = _Row(_title(article), row.tobytes())
 
 
 # -- what a topic names

@@ -11,18 +11,20 @@ Where several processes match, each follows the rows of ``models`` for itself, a
 is to be done once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import structlog
 
-from consumers.agreement import Agreement, AgreementReport, Example, agreement, least_first
-from consumers.embedding import Embedder
+from consumers.agreement import Agreement, AgreementReport, least_first
+from consumers.calibration import ENOUGH
+from consumers.embedding import Embedder, model_folder, weights_hash
 from consumers.errors import ModelUnusable
-from consumers.model import Article, Topic
+from consumers.model import Article
 from consumers.model_switch import Deciding, Matchers, vectors_of
+from consumers.watch import Watch
 from daemon.clock import Clock
 from daemon.errors import Unavailable
 from daemon.store.models import KnownModel, Models, Read, in_force, preparing
@@ -34,18 +36,31 @@ if TYPE_CHECKING:
 WINDOW = 30 * 86400.0  # seconds of archive that a new model reads before it decides
 LOOK = 1.0  # seconds between two looks at which model is in force
 IDLE = 5.0  # seconds between two looks whether there is something to do, where there was nothing
+TIDY = 60.0  # seconds between two looks whether vectors lie in the wrong place
 AGAIN = 60.0  # seconds until a model that could not be loaded is tried again
 PATIENCE = 3600.0  # seconds that a topic's calibration is waited for; without one the shipped priors decide
 SHARE = 1 / 3  # of a matcher's time, at most, for what is not live
 CHUNK = 0.25  # seconds that a live article may have to wait for it
 TOPICS = 64  # told to the new model at once
+TOGETHER = 8  # topics that are compared at once, in the background
 MOVED = 200  # vectors moved in one transaction: some 10 ms
 
 Step = Literal[
     "load", "drop", "catch up", "swap", "tidy", "re-read", "calibrate", "compare", "take over", "ask", "nothing"
 ]
-Accepts = Callable[[str, Topic], Mapping[str, float]]
-"""(model, topic) → the articles of the window that the topic takes with it, by id, with their scores."""
+
+
+class Compare(Protocol):
+    """Called by one thread at a time. ``daemon.model_agreement.Agreements`` is one."""
+
+    def __call__(self, before: str, after: str, topics: Sequence[tuple[Watch, Watch]]) -> Sequence[Agreement]:
+        """How far two models agree on these topics, as each of the two knows them. Raises ``Unavailable``."""
+        ...
+
+    def forget(self) -> None:
+        """Nothing more is compared for now."""
+        ...
+
 
 logger = structlog.get_logger("wirewatch")
 
@@ -76,7 +91,7 @@ def decide(now: Standing) -> Step:
         return "load" if wanted else "drop"
     if wanted and not now.told:
         return "catch up"
-    if wanted and wanted == now.in_force:
+    if now.deciding != now.in_force:
         return "swap"
     return _common(now) if now.leads else "nothing"
 
@@ -114,16 +129,16 @@ class ModelChange:
         clock: Clock,
         window: float,
         leads: Callable[[], bool],
-        calibrate: Callable[[str], None],
-        accepts: Accepts,
+        compare: Compare,
         ask: bool,
         background: Executor,
-        trouble: Callable[[str], None],
+        say: Callable[[str], None],
     ) -> None:
         """``load`` makes the model of a name, which may raise ``ModelUnusable``; ``name`` is the one in the settings.
 
-        ``window``: seconds of archive to be read. ``calibrate(model)`` draws a few of its missing calibrations.
-        ``background`` loads a model while another one decides. ``trouble`` hears why something has to wait.
+        ``window``: seconds of archive to be read. ``leads``: whether this process does what is to be done once.
+        ``background`` loads a model and compares while another one decides; ``say`` is told why something waits, in
+        words for a person.
         """
         self._models = models
         self._load = load
@@ -132,14 +147,16 @@ class ModelChange:
         self._clock = clock
         self._window = window
         self._leads = leads
-        self._calibrate = calibrate
-        self._accepts = accepts
+        self._compare_some = compare
         self._ask = ask
         self._background = background
-        self._trouble = trouble
+        self._say = say
         self._known: Sequence[KnownModel] = ()
         self._look_at = self._due = 0.0  # monotonic
         self._loading: tuple[str, Future[Embedder]] | None = None
+        self._calibrated: tuple[Embedder, ...] = ()
+        self._away = False
+        self._tidy_at = 0.0  # monotonic
         self._start_over()
         self._size = 4
 
@@ -159,6 +176,7 @@ class ModelChange:
         else:
             self._models.take_over(id_, self._name, at, after=force.id)
         self._known = self._models.all()
+        self._calibrated = self._to_calibrate()
         return self._matchers
 
     def round(self) -> None:
@@ -172,12 +190,20 @@ class ModelChange:
             step = decide(self._standing())
             self._take(step)
         except Unavailable as error:
-            self._trouble(f"the change of the model waits: {error}")
+            if not self._away:
+                self._say(f"a change of the model waits for the store: {error}")
+            self._away = True
             self._due = self._clock.monotonic() + IDLE
             return
+        self._away = False
         ended = self._clock.monotonic()
-        resting = step in ("nothing", "ask", "load")
+        self._calibrated = self._to_calibrate()
+        resting = step in ("nothing", "ask", "load", "calibrate")
         self._due = max(self._due, ended + (LOOK if resting else (ended - started) * (1 - SHARE) / SHARE))
+
+    def to_calibrate(self) -> Sequence[Embedder]:
+        """The model in force, and behind it the next one once it has read the archive. From any thread."""
+        return self._calibrated
 
     def beside(self, judged: "Sequence[Judged]") -> None:
         """What was just archived is read by the next model, too. Raises ``Unavailable``."""
@@ -192,6 +218,8 @@ class ModelChange:
         if known != self._known:
             self._known, self._due = known, now
             self._start_over()
+        if now >= self._tidy_at:  # a matcher that has not swapped yet still puts vectors where they are moved from
+            self._untidy, self._tidy_at = True, now + TIDY
 
     def _start_over(self) -> None:
         self._untidy = True
@@ -200,6 +228,7 @@ class ModelChange:
         self._complete_at: float | None = None  # monotonic; since when nothing was found unread
         self._looked_through = 0.0  # monotonic
         self._agreements: dict[str, Agreement] = {}
+        self._comparing: Future[Sequence[Agreement]] | None = None
 
     def _standing(self) -> Standing:
         force, ahead = in_force(self._known), preparing(self._known)
@@ -241,10 +270,20 @@ class ModelChange:
         return bool(self._chunk)
 
     def _uncalibrated(self, model: str) -> bool:
-        if self._complete_at is not None and self._clock.monotonic() >= self._complete_at + PATIENCE:
+        """An archive with too little in it tells nothing: the shipped priors do."""
+        if self._complete_at is None or self._clock.monotonic() >= self._complete_at + PATIENCE:
+            return False
+        if self._models.count(self._clock.now() - self._window) < ENOUGH:
             return False
         drawn = self._models.calibrated(model)
         return any(drawn.get(topic.id, 0) < topic.version for topic in self._matchers.enabled)
+
+    def _to_calibrate(self) -> tuple[Embedder, ...]:
+        """Before it has read the window, the next one would be calibrated with the newest articles alone."""
+        wanted = [self._matchers.model]
+        if self._matchers.next_model and self._complete_at is not None:
+            wanted.append(self._matchers.next_model)
+        return tuple(self._matchers.embedder(model) for model in wanted)
 
     # -- the steps
 
@@ -263,8 +302,6 @@ class ModelChange:
             self._untidy = self._models.tidy(force.id if force else "", ahead.id if ahead else "", MOVED)
         elif step == "re-read" and (model := ahead or force):
             self._re_read(model.id)
-        elif step == "calibrate" and ahead:
-            self._calibrate(ahead.id)
         elif step == "compare" and ahead and force:
             self._compare(force.id, ahead)
         elif step == "take over" and ahead and force:
@@ -276,7 +313,7 @@ class ModelChange:
         try:
             return _expected(self._load(model.name), model)
         except ModelUnusable as error:
-            self._trouble(f"{model.id} cannot be loaded any more, so the new model decides at once: {error}")
+            self._say(f"{model.id} cannot be loaded any more, so the new model decides at once: {error}")
             return None
 
     def _load_beside(self, model: KnownModel | None) -> None:
@@ -290,7 +327,7 @@ class ModelChange:
         try:
             embedder = _expected(loading.result(), model)
         except ModelUnusable as error:
-            self._trouble(f"{self._matchers.model} goes on deciding here: {error}")
+            self._say(f"{self._matchers.model} goes on deciding here: {error}")
             self._due = self._clock.monotonic() + AGAIN
         else:
             self._matchers.prepare(embedder)
@@ -308,37 +345,40 @@ class ModelChange:
         self._models.put(model, read)
 
     def _compare(self, before: str, after: KnownModel) -> None:
-        """One topic; after the last one the report."""
-        topics = {topic.id: topic for topic in self._matchers.enabled}
-        left = topics.keys() - self._agreements.keys()
-        if left:
-            topic = topics[min(left)]
-            found = agreement(topic.id, self._accepts(before, topic), self._accepts(after.id, topic))
-            self._agreements[topic.id] = self._with_titles(found)
+        """A few topics in the background; after the last ones the report."""
+        if self._comparing is not None:
+            if self._comparing.done():
+                done, self._comparing = self._comparing, None
+                self._agreements.update((each.topic_id, each) for each in done.result())
             return
-        since = self._clock.now() - self._window
+        pairs = self._matchers.pairs()
+        if left := [pairs[topic_id] for topic_id in sorted(pairs.keys() - self._agreements.keys())[:TOGETHER]]:
+            self._comparing = self._background.submit(self._compare_some, before, after.id, left)
+            return
         report = AgreementReport(
             before=before,
             after=after.id,
             at=self._clock.now(),
-            articles=self._models.progress(after.id, since).of,
-            topics=least_first(self._agreements[topic_id] for topic_id in topics),
+            articles=self._models.count(self._clock.now() - self._window),
+            topics=least_first(self._agreements[topic_id] for topic_id in pairs),
         )
         self._models.report(after.id, to_json(report).decode())
+        self._compare_some.forget()
         self._look_at = self._clock.monotonic()
 
-    def _with_titles(self, found: Agreement) -> Agreement:
-        kinds = found.taken_by_both, found.taken_before, found.taken_after
-        known = self._models.titles({example.article_id for kind in kinds for example in kind})
-        both, before, after = (
-            tuple(
-                Example(article_id=each.article_id, title=known[each.article_id][0], url=known[each.article_id][1])
-                for each in kind
-                if each.article_id in known
+
+def checked(load: Callable[[str], Embedder], name: str, sha256: str) -> Callable[[str], Embedder]:
+    """``load``, but of ``name`` only the weights with this digest, where one is given."""
+
+    def loaded(wanted: str) -> Embedder:
+        if wanted == name and sha256 and (found := weights_hash(model_folder(name))) != sha256:
+            raise ModelUnusable(
+                f"the weights of {name} are not those that `sha256` under [model] expects, theirs is {found}: "
+                "put the right ones there, or correct it"
             )
-            for kind in kinds
-        )
-        return replace(found, taken_by_both=both, taken_before=before, taken_after=after)
+        return load(wanted)
+
+    return loaded
 
 
 def _expected(embedder: Embedder, model: KnownModel) -> Embedder:

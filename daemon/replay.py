@@ -17,11 +17,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from consumers.asked import Asked
+from consumers.bag import Bag, bag_of, counts_in, query_terms
+from consumers.calibration import searched
 from consumers.matcher import Judged, Watch, compare
-from consumers.model import BACKFILL, MATCHES_BACKFILL, Topic
+from consumers.model import BACKFILL, MATCHES_BACKFILL
 from consumers.passages import texts_of
-from consumers.scoring import CANDIDATE
 from consumers.words import query_words
 from daemon.clock import Clock
 from daemon.errors import Unusable
@@ -29,7 +32,7 @@ from daemon.log import Log
 from daemon.store import Store
 from daemon.store.archive import Archive, Archived
 from daemon.store.chronicle import Chronicle, Place, Span
-from daemon.store.topics import TopicVersions
+from daemon.topics_in_force import TopicsInForce
 from daemon.units import parse_duration
 
 STEP = 500  # articles in one request
@@ -99,13 +102,24 @@ class Replay:
 def _judged(archived: Archived, watch: Watch) -> Judged | None:
     """As the matcher does it; ``None`` where the topic's score is not worth keeping. The article stays as it was."""
     rows = archived.vectors
-    if not len(rows) or float((rows.astype(np.float32) @ watch.vector).max()) < CANDIDATE:
+    if not len(rows):
         return None
-    judged = compare(archived.article, texts_of(archived.article), rows, [watch], model=archived.model)
+    texts = texts_of(archived.article)
+    bag = bag_of(texts)
+    if not _is_candidate(watch, bag, rows):
+        return None
+    judged = compare(archived.article, texts, rows, [watch], model=archived.model, bag=bag)
     if not judged.scores:
         return None
     copies = (replace(match, article=replace(match.article, backfill=True)) for match in judged.matches)
     return replace(judged, matches=tuple(copies))
+
+
+def _is_candidate(watch: Watch, bag: Bag, rows: NDArray[np.float16]) -> bool:
+    """Whether the matcher's indexes would have found the topic."""
+    (head,) = searched(rows[:1].astype(np.float32), rows[1:2].astype(np.float32))
+    terms = watch.asked.terms
+    return bool(head @ watch.vector >= watch.calibration.bar) or (bool(terms) and all(counts_in(bag, terms)))
 
 
 # -- asked of whoever owns the log and the store
@@ -113,7 +127,7 @@ def _judged(archived: Archived, watch: Watch) -> Judged | None:
 
 def verbs(store: Store, log: Log, clock: Clock) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
     """``replay.begin`` says which span a replay goes through; then ``replay`` is asked for step after step."""
-    replay, versions = Replay(store, log), TopicVersions(store)
+    replay, topics = Replay(store, log), TopicsInForce(store)
 
     def begin(args: dict[str, Any]) -> dict[str, Any]:
         span = Span(Place(float(args["since"])), clock.now())
@@ -123,7 +137,7 @@ def verbs(store: Store, log: Log, clock: Clock) -> Mapping[str, Callable[[dict[s
         seen, article_id = args["after"]
         span = Span(Place(float(seen), str(article_id)), float(args["until"]))
         if args.get("topic"):
-            watch = _watch(versions, str(args["topic"]), int(args["version"]), args["vector"])
+            watch = _watch(topics, str(args["topic"]), int(args["version"]), args["row"], str(args["model"]))
             done = replay.one_topic(span, STEP, watch, str(args["model"]))
         else:
             done = replay.all_topics(span, STEP)
@@ -133,18 +147,11 @@ def verbs(store: Store, log: Log, clock: Clock) -> Mapping[str, Callable[[dict[s
     return {"replay.begin": begin, "replay": step}
 
 
-def topic_in_force(versions: TopicVersions, topic_id: str) -> Topic:
-    """Raises ``Unusable`` where there is none, or where it is disabled."""
-    topic = versions.in_force().get(topic_id)
-    if topic is None:
-        raise Unusable(f'there is no topic "{topic_id}" in force: see `wirewatch topics list`')
-    if not topic.enabled:
-        raise Unusable(f"{topic_id} is disabled, so nothing is compared with it: enable it first")
-    return topic
-
-
-def _watch(versions: TopicVersions, topic_id: str, version: int, vector: Sequence[float]) -> Watch:
-    topic = topic_in_force(versions, topic_id)
+def _watch(topics: TopicsInForce, topic_id: str, version: int, row: Sequence[float], model: str) -> Watch:
+    """As the matchers have it: with the calibration in force, else with the shipped priors."""
+    topic = topics.enabled(topic_id)
     if topic.version != version:
         raise Unusable(f"{topic_id} was edited while it was replayed: begin the replay again")
-    return Watch(topic, np.array(vector, dtype=np.float32), query_words(topic.query))
+    words = query_words(topic.query)
+    asked = Asked(topic, np.array(row, dtype=np.float32), words, query_terms(words))
+    return Watch(asked, topics.calibration(topic, model))

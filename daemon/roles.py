@@ -5,6 +5,7 @@
 
 Backfill keeps to its own lane all the way, so nothing that was published before delays what is published now.
 Both follow the compacted stream of topics between two batches, so an edit is in force within a fraction of a second.
+Matching follows the stream of calibrations, too: what the archive says of each topic (``daemon/calibrating.py``).
 """
 
 import threading
@@ -16,7 +17,18 @@ from consumers.alerting import Alerter, AlreadyPublished, BackfillSummary, Decis
 from consumers.embedding import Embedder
 from consumers.errors import ModelUnusable
 from consumers.matcher import Judged, Matcher
-from consumers.model import ARTICLES, BACKFILL, MATCHES, MATCHES_BACKFILL, TOPICS, Article, Match
+from consumers.model import (
+    ARTICLES,
+    BACKFILL,
+    CALIBRATIONS,
+    MATCHES,
+    MATCHES_BACKFILL,
+    TOPICS,
+    Article,
+    Calibration,
+    Match,
+    calibration_key,
+)
 from consumers.stories import StoryRule
 from daemon.clock import Clock
 from daemon.errors import Fenced, Unavailable, Unusable
@@ -81,16 +93,19 @@ class Matching:
     def run(self, stop: threading.Event) -> None:
         """Raises ``Unusable`` where the model cannot be loaded."""
         try:
-            matcher = Matcher(self._load())
+            embedder = self._load()
         except ModelUnusable as error:
             raise Unusable(str(error)) from error
-        with closing(self._log.table(TOPICS)) as table:
+        matcher = Matcher(embedder)
+        with closing(self._log.table(TOPICS)) as table, closing(self._log.table(CALIBRATIONS)) as calibrations:
             self.say_again()
 
             def follow() -> None:
                 changes = table.changes(0.0)
                 if changes:
                     matcher.apply(changes)
+                if calibrated := _of_model(calibrations.changes(0.0), embedder.model_id):
+                    matcher.calibrate(calibrated)
                 if isinstance(table, Placed):
                     self._place = table.place
                 if self._silent.is_set():
@@ -144,6 +159,12 @@ class Matching:
         else:
             if whole:
                 self._trouble("")
+
+
+def _of_model(changes: Mapping[str, Calibration | None], model: str) -> dict[str, Calibration | None]:
+    """By topic: each model has a calibration of its own of every topic."""
+    topics = [(key.partition(" ")[0], key, made) for key, made in changes.items()]
+    return {topic_id: made for topic_id, key, made in topics if key == calibration_key(topic_id, model)}
 
 
 def _as_read(judged: Judged, kept: Article | None) -> Judged:

@@ -7,9 +7,9 @@ part of the daemon is handed the whole: each gets the plain values it needs.
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from daemon import __version__
 from daemon.channel_settings import CHANNEL_TYPES, ChannelSettings, Filled, Section, beside_the_file
@@ -21,6 +21,7 @@ from daemon.toml_file import read_text, read_toml
 
 PUBLIC_URL = re.compile(r"https?://\S+")
 ROLES = ("fetch", "match", "alert", "web")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
@@ -28,6 +29,16 @@ def _public_url(value: str) -> str:
     if value and not PUBLIC_URL.fullmatch(value):
         raise ValueError('write the address that people reach the page under, as in "https://wirewatch.example.org"')
     return value
+
+
+def _path_or_name(value: str, info: ValidationInfo) -> str:
+    return str(beside_the_file(Path(value), info)) if "/" in value or value.startswith(("~", ".")) else value
+
+
+def _sha256(value: str) -> str:
+    if value and not SHA256.fullmatch(value.lower()):
+        raise ValueError("write the SHA-256 of the model's weights: 64 digits and letters from a to f")
+    return value.lower()
 
 
 class DataSettings(Section):
@@ -70,8 +81,14 @@ class FetchSettings(Section):
 
 
 class ModelSettings(Section):
-    name: Filled = "all-MiniLM-L6-v2"
+    """``name`` and ``rerank``: what looks like a path counts from the folder of the settings file."""
+
+    name: Annotated[Filled, AfterValidator(_path_or_name)] = "all-MiniLM-L6-v2"
+    sha256: Annotated[str, AfterValidator(_sha256)] = ""
     device: Filled = "auto"
+    switch: Literal["auto", "ask"] = "auto"
+    rerank: Annotated[str, AfterValidator(_path_or_name)] = ""
+    rerank_budget: Duration = 0.2
 
 
 class AlertSettings(Section):

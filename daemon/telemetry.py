@@ -25,6 +25,7 @@ ChannelKind = Literal["console", "slack", "email", "webhook", "apprise"]
 _LATENESS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 _LATENCY = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 _EMBED = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+_ROUND = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0)
 _BATCH = (1, 2, 4, 8, 16, 32, 64, 128)
 
 Labels = TypeVarTuple("Labels")
@@ -128,6 +129,18 @@ class Metrics:
         self.batch_articles = timing("batch_articles", "Articles in one batch of the matcher.", _BATCH)
         self.topics_in_force = observed("topics_in_force", "Topics that are enabled, in their latest version.")
         self.topics_pending = observed("topics_pending", "Topics whose latest version no matcher has applied yet.")
+        self.topics_uncalibrated = observed(
+            "topics_uncalibrated",
+            "Topics in force whose latest version waits for its calibration; told by the process that calibrates.",
+        )
+        self.calibration_age = observed(
+            "calibration_age_seconds", "Age of the oldest calibration in force; told by the process that calibrates."
+        )
+        self.calibrating_seconds = timing(
+            "calibrating_seconds",
+            "A round of calibration: from the first topic that was waiting or due until none was.",
+            _ROUND,
+        )
 
         # -- alert and send
         self.stories: Tally[()] = Tally(tally("stories", "Stories founded, those from backfill included."))

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import structlog
 
-from consumers.embedding import Embedder
 from daemon import __version__, logs
+from daemon.app.comparing import comparing
 from daemon.app.fetching import fetching
 from daemon.app.keeping import keeping
 from daemon.app.process import Process, Stopped, open_kept, patiently, worker_id
@@ -153,19 +153,8 @@ async def _run(  # noqa: C901 - one straight line, as said above
                 lease=settings.workers.lease,
                 drain=DRAIN,
             )
-        matching = Matching(
-            worker=name,
-            log=log,
-            archive=archive,
-            versions=versions,
-            quarantine=letters.put,
-            clock=clock,
-            load=partial(_embedder, settings.model.name, settings.model.device),
-            beat=partial(health.beat, "match"),
-            trouble=partial(observer.trouble, "match"),
-            judged=observer.judged,
-            rejected=observer.rejected,
-        )
+        compare = comparing(settings.model, process, archive=archive, versions=versions)
+        matches = "match" in roles
 
         # -- the files
         feeds_in_force: dict[str, Feed] = {}
@@ -206,10 +195,12 @@ async def _run(  # noqa: C901 - one straight line, as said above
         keep = keeping(
             settings.retention,
             process,
-            elections=[publishes] if fetch else [],
+            elections=[*([publishes] if fetch else []), *([compare.elects] if matches else [])],
             archive=archive,
-            me=lambda: _sign_of_life(process, started, address(bound), matching, fetch.shards() if fetch else None),
-            new=matching.say_again,
+            me=lambda: _sign_of_life(
+                process, started, address(bound), compare.matching, fetch.shards() if fetch else None
+            ),
+            new=compare.matching.say_again,
             silent=SILENT * settings.workers.lease,
             kept_files=kept_files,
         )
@@ -244,7 +235,8 @@ async def _run(  # noqa: C901 - one straight line, as said above
 
         # -- go
         threaded = {
-            "match": matching.run if "match" in roles else None,
+            "match": compare.matching.run if matches else None,
+            "calibrate": compare.calibrating.run if matches else None,
             "alert": tell.alerting.run if tell else None,
             "files": partial(_follow_files, files, watch, partial(health.beat, "files")),
         }
@@ -299,7 +291,8 @@ def _sign_of_life(process: Process, since: float, listen: str, matching: Matchin
 
 
 def _parts_of(roles: Sequence[str]) -> tuple[str, ...]:
-    return ("files", "upkeep", *(("send",) if "alert" in roles else ()), *(role for role in roles if role != "web"))
+    beside = (("send", "alert"), ("calibrate", "match"))
+    return ("files", "upkeep", *(part for part, role in beside if role in roles), *(r for r in roles if r != "web"))
 
 
 def _files_of(roles: Sequence[str]) -> tuple[str, ...]:
@@ -320,9 +313,3 @@ def _follow_files(files: ConfigFiles, watch: FolderWatch, beat: Callable[[], Non
         else:
             break
     watch.run(stop, each_look=beat)
-
-
-def _embedder(name: str, device: str) -> Embedder:
-    from consumers.embedding import SentenceTransformerEmbedder
-
-    return SentenceTransformerEmbedder(name, device)

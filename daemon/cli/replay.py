@@ -60,7 +60,7 @@ def _run(settings: "Settings", ask: "Ask", since: str, topic: str, done: _Done) 
     from daemon.replay import since as since_of
 
     begin = since_of(since, time.time())
-    whom = _topic_vector(settings, topic) if topic else {}
+    whom = _topic_row(settings, topic) if topic else {}
     span = ask("replay.begin", {"since": begin})
     done.of, after = span["articles"], [begin, ""]
     with _progress(done) as progress:
@@ -74,29 +74,29 @@ def _run(settings: "Settings", ask: "Ask", since: str, topic: str, done: _Done) 
             progress()
 
 
-def _topic_vector(settings: "Settings", topic_id: str) -> dict[str, Any]:
+def _topic_row(settings: "Settings", topic_id: str) -> dict[str, Any]:
     """Embedded here: whoever is asked may have no model, and the matcher's is busy."""
     from contextlib import closing
 
-    from consumers.embedding import SentenceTransformerEmbedder
+    from consumers.asked import asked_of
+    from consumers.embedding import open_embedder
     from consumers.errors import ModelUnusable
-    from consumers.matcher import watches_of
     from daemon.cli.kept import open_to_read
-    from daemon.replay import topic_in_force
-    from daemon.store.topics import TopicVersions
+    from daemon.topics_in_force import TopicsInForce
 
     with closing(open_to_read(settings)) as store:
-        topic = topic_in_force(TopicVersions(store), topic_id)
+        in_force = TopicsInForce(store)
+        topic, name = in_force.enabled(topic_id), in_force.model_name(settings.model.name)
     try:
-        embedder = SentenceTransformerEmbedder(settings.model.name, settings.model.device)
+        embedder = open_embedder(name, settings.model.device)
     except ModelUnusable as error:
         raise Unusable(str(error)) from error
-    (watch,) = watches_of([topic], embedder)
+    (asked,) = asked_of([topic], embedder)
     return {
         "topic": topic.id,
         "version": topic.version,
         "model": embedder.model_id,
-        "vector": [float(number) for number in watch.vector],
+        "row": [float(number) for number in asked.row],
     }
 
 

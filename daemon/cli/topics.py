@@ -6,8 +6,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.context import cell, config_dir, echo_json, emit, fail, iso, load_settings, plain
+from daemon.cli.context import config_dir, echo_json, emit, fail, iso, load_settings, plain
 from daemon.cli.topics_history import history, rollback
+from daemon.cli.topics_options import (
+    EVENT,
+    THEME,
+    AlertsPerDayOption,
+    ChannelOption,
+    CounterExampleOption,
+    DescriptionOption,
+    ExampleOption,
+    ExcludeOption,
+    KindOption,
+    LanguageOption,
+    MaxAgeOption,
+    NotSourceOption,
+    RequireOption,
+    SensitivityOption,
+    SourceOption,
+    differing,
+    given,
+    keys,
+    toml,
+)
 from daemon.cli.topics_proposal import accept
 from daemon.cli.topics_review import review
 from daemon.cli.topics_test import try_topic
@@ -26,11 +47,6 @@ PATIENCE = 3.0  # seconds to wait until an edit is in force; two are promised
 
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 TopicId = Annotated[str, typer.Argument(metavar="ID", help="As in `wirewatch topics list`.")]
-KindOption = Annotated[str | None, typer.Option(help='"event": something that happens; "theme": a standing subject.')]
-DescriptionOption = Annotated[str | None, typer.Option(help="A sentence or two more about what is meant.")]
-ChannelOption = Annotated[
-    list[str] | None, typer.Option(help="A channel of wirewatch.toml; repeat for several [default: console]")
-]
 
 
 def _file(ctx: typer.Context) -> "EntryFile[Topic]":
@@ -46,14 +62,14 @@ def list_topics(ctx: typer.Context, as_json: Json = False) -> None:
     rows = []
     for topic in _file(ctx).load():
         known = versions.get(topic.id)
-        rows.append({**_keys(topic), "version": known.version if known else None})
+        rows.append({**keys(topic), "version": known.version if known else None})
     columns = ("id", "query", "kind", "channels", "enabled", "version")
     emit(rows, columns=columns, as_json=as_json, empty='No topics yet: `wirewatch topics add "your words"`.')
 
 
 @app.command()
 def show(ctx: typer.Context, topic_id: TopicId, as_json: Json = False) -> None:
-    """One topic: its keys, its versions, and the version each worker has applied."""
+    """One topic: the keys that are not at their default, its versions, and the version each worker has applied."""
     topic = _file(ctx).find(topic_id)
     history = _stored(ctx, lambda found: found.history(topic_id)) or []
     workers = _stored(ctx, lambda found: found.applied_by(topic_id)) or {}
@@ -64,19 +80,19 @@ def show(ctx: typer.Context, topic_id: TopicId, as_json: Json = False) -> None:
     applied = [{"worker": worker, "version": version, "at": iso(at)} for worker, (version, at) in workers.items()]
     if as_json:
         echo_json(
-            {**_keys(topic), "versions": versions, "applied": applied, "in_force": asdict(force) if force else None}
+            {**keys(topic), "versions": versions, "applied": applied, "in_force": asdict(force) if force else None}
         )
         return
-    for key, value in _keys(topic).items():
-        typer.echo(f"{key:12} {cell(value)}")
+    for key, value in differing(topic).items():
+        typer.echo(f"{key:16} {value}")
     for one in versions:
-        typer.echo(f"version {one['version']:<4} {one['at']}  {plain(one['query'] or 'removed')}")
+        typer.echo(f"version {one['version']:<8} {one['at']}  {plain(one['query'] or 'removed')}")
     for worker in applied:
-        typer.echo(f"applied      version {worker['version']} by {worker['worker']} since {worker['at']}")
+        typer.echo(f"{'applied':16} version {worker['version']} by {worker['worker']} since {worker['at']}")
     if force is None or not force.of:
         typer.echo("not in force yet: it takes effect when `wirewatch run` starts")
     else:
-        typer.echo(f"in force     {_said(force)}")
+        typer.echo(f"{'in force':16} {_said(force)}")
 
 
 def _force(ctx: typer.Context, topic_id: str) -> "Applied | None":
@@ -106,20 +122,32 @@ def add(
     topic_id: Annotated[str | None, typer.Option("--id", help="[default: made from the query]")] = None,
     kind: KindOption = None,
     description: DescriptionOption = None,
+    sensitivity: SensitivityOption = None,
+    alerts_per_day: AlertsPerDayOption = None,
+    example: ExampleOption = None,
+    counter_example: CounterExampleOption = None,
+    require: RequireOption = None,
+    exclude: ExcludeOption = None,
+    language: LanguageOption = None,
+    source: SourceOption = None,
+    not_source: NotSourceOption = None,
+    max_age: MaxAgeOption = None,
     channel: ChannelOption = None,
 ) -> None:
-    """Add a topic to topics.toml."""
+    """Add a topic to topics.toml. Its words are enough; every option narrows or explains them."""
     from daemon.topics_file import slug
 
-    values: dict[str, Any] = {"id": topic_id or slug(query), "query": query}
-    values |= _given(kind=kind, description=description)
-    values["channels"] = channel or ["console"]
+    typed = {key: value for key, value in _typed(ctx).items() if value is not None}
+    values = {"id": topic_id or slug(query), "query": query, **typed}
+    values.setdefault("channels", ["console"])
     file = _file(ctx)
     topic = file.add(values)
     typer.echo(f"Added to {file.file}:\n\n[[topic]]")
-    for key in values:
-        typer.echo(f"{key} = {_toml(values[key])}")
+    for key, value in values.items():
+        typer.echo(f"{key} = {toml(value)}")
     typer.echo("")
+    if kind is None:
+        typer.echo(f"Its kind is event: {EVENT}. For {THEME}: `wirewatch topics edit {topic.id} --kind theme`")
     _wait(ctx, topic.id, topic)
 
 
@@ -130,16 +158,33 @@ def edit(
     query: Annotated[str | None, typer.Option(help="New words.")] = None,
     kind: KindOption = None,
     description: DescriptionOption = None,
+    sensitivity: SensitivityOption = None,
+    alerts_per_day: AlertsPerDayOption = None,
+    example: ExampleOption = None,
+    counter_example: CounterExampleOption = None,
+    require: RequireOption = None,
+    exclude: ExcludeOption = None,
+    language: LanguageOption = None,
+    source: SourceOption = None,
+    not_source: NotSourceOption = None,
+    max_age: MaxAgeOption = None,
     channel: ChannelOption = None,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Watch for it, or pause it.")] = None,
 ) -> None:
-    """Change keys of a topic; its comments and everything else in the file stay as they are."""
-    values = _given(query=query, kind=kind, description=description, channels=channel, enabled=enabled)
+    """Change keys of a topic; its comments and everything else in the file stay as they are.
+
+    An option that can be repeated replaces the whole list; an empty text ("") takes a key back to its default.
+    """
+    values = _typed(ctx)
     if not values:
-        fail("nothing to change: name at least one of --query, --kind, --description, --channel, --disable", code=2)
+        fail("nothing to change: name at least one option, as in --query, --kind, --require, --disable", code=2)
     file = _file(ctx)
     topic = file.change(topic_id, values)
-    typer.echo(f"Changed in {file.file}: " + ", ".join(f"{key} = {_toml(value)}" for key, value in values.items()))
+    said = ", ".join(f"{key} = {toml(value)}" for key, value in values.items() if value is not None)
+    cleared = ", ".join(key for key, value in values.items() if value is None)
+    typer.echo(
+        f"Changed in {file.file}: " + "; ".join(filter(None, (said, cleared and f"back to the default: {cleared}")))
+    )
     _wait(ctx, topic.id, topic)
 
 
@@ -159,25 +204,19 @@ def remove(
     _wait(ctx, topic.id, None)
 
 
-def _given(**options: object) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if value not in (None, [])}
+_KEYS = {
+    "example": "examples",
+    "counter_example": "counter_examples",
+    "language": "languages",
+    "source": "sources",
+    "not_source": "not_sources",
+    "channel": "channels",
+}
 
 
-def _toml(value: object) -> str:
-    import tomlkit
-
-    return tomlkit.item(value).as_string()
-
-
-def _keys(topic: "Topic") -> dict[str, Any]:
-    return {
-        "id": topic.id,
-        "query": topic.query,
-        "kind": topic.kind,
-        "description": topic.description,
-        "channels": list(topic.channels),
-        "enabled": topic.enabled,
-    }
+def _typed(ctx: typer.Context) -> dict[str, Any]:
+    """The options of this command that are keys of a topic."""
+    return given({_KEYS.get(name, name): typed for name, typed in ctx.params.items() if name != "topic_id"})
 
 
 def _stored(ctx: typer.Context, ask: "Callable[[TopicVersions], Any]") -> Any:

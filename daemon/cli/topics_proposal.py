@@ -139,14 +139,14 @@ def _compared(ctx: typer.Context, store: "Store", base: "Topic", wanted: "Topic"
     """Both versions on the articles of these days. Raises ``ModelUnusable``, ``Unavailable``."""
     from rich.console import Console
 
-    from consumers.embedding import SentenceTransformerEmbedder
+    from consumers.embedding import open_embedder
     from daemon.draft import back_test
     from daemon.store.archive import Archive
 
     model = load_settings(ctx).model
     archive, since = Archive(store), time.time() - days * DAY
     with Console(stderr=True).status("back-test of what is proposed"):
-        embedder = SentenceTransformerEmbedder(model.name, model.device)
+        embedder = open_embedder(model.name, model.device)
         before, after = (back_test(topic, archive, embedder, since=since) for topic in (base, wanted))
     return {
         "days": days,

@@ -203,7 +203,7 @@ def _say(ctx: typer.Context, topic_id: str, said: Mapping[str, bool], note: str)
     from daemon.cli.kept import change
 
     change(load_settings(ctx), "topics.verdict", {"topic_id": topic_id, "said": said, "by": _user(), "note": note})
-    print(f"{verdicts_said(len(said))} kept.", file=sys.stderr)
+    typer.echo(f"{verdicts_said(len(said))} kept.", err=True)
 
 
 def _user() -> str:

@@ -57,12 +57,12 @@ def try_topic(
 
 
 def _embedder(ctx: typer.Context) -> "Embedder":
-    from consumers.embedding import SentenceTransformerEmbedder
+    from consumers.embedding import open_embedder
     from consumers.errors import ModelUnusable
 
     model = load_settings(ctx).model
     try:
-        return SentenceTransformerEmbedder(model.name, model.device)
+        return open_embedder(model.name, model.device)
     except ModelUnusable as error:
         fail(str(error))
 

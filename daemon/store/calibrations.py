@@ -107,27 +107,22 @@ class Calibrations:
         A story that backfill founded was told of nobody and does not count. A topic that is younger is averaged over
         its own days, and one that is younger than a day is left out.
         """
-        told: dict[str, int] = {}
-        since: dict[str, float] = {}
+        parts = list(_parts(topic_ids))
         with self._store.read() as connection:
-            for part in _parts(topic_ids):
-                for topic_id, stories in connection.execute(_told(part, now - DAYS * DAY)):
-                    told[topic_id] = stories
-                for topic_id, began in connection.execute(_in_force_since(part)):
-                    since[topic_id] = began
+            told = {row.topic_id: row.told for part in parts for row in connection.execute(_told(part, now))}
+            since = {row.topic_id: row.began for part in parts for row in connection.execute(_in_force_since(part))}
         days = {topic_id: min((now - began) / DAY, DAYS) for topic_id, began in since.items()}
         return {topic_id: told.get(topic_id, 0) / lasted for topic_id, lasted in days.items() if lasted >= 1}
 
 
-def _told(topic_ids: Sequence[str], since: float) -> Select[str, int]:
-    which = (alerts.c.kind == "first", alerts.c.at >= since, alerts.c.topic_id.in_(topic_ids))
-    return select(alerts.c.topic_id, func.count()).where(*which).group_by(alerts.c.topic_id)
+def _told(topic_ids: Sequence[str], now: float) -> Select[str, int]:
+    which = (alerts.c.kind == "first", alerts.c.at >= now - DAYS * DAY, alerts.c.topic_id.in_(topic_ids))
+    return select(alerts.c.topic_id, func.count().label("told")).where(*which).group_by(alerts.c.topic_id)
 
 
 def _in_force_since(topic_ids: Sequence[str]) -> Select[str, float]:
-    first = func.min(topic_versions.c.at)
     return (
-        select(topic_versions.c.topic_id, first)
+        select(topic_versions.c.topic_id, func.min(topic_versions.c.at).label("began"))
         .where(topic_versions.c.topic_id.in_(topic_ids))
         .group_by(topic_versions.c.topic_id)
     )

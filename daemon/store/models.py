@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, or_, select, tuple_, update
 
 from consumers.model import Article
 from daemon.clock import Clock
@@ -119,12 +119,16 @@ class Models:
 
     # -- its vectors
 
+    def count(self, since: float) -> int:
+        """Articles seen at ``since`` or later."""
+        with self._store.read() as connection:
+            return connection.execute(_counted(since)).scalar_one()
+
     def progress(self, model: str, since: float) -> Progress:
         """Over the articles seen at ``since`` or later."""
-        window = select(func.count()).select_from(articles).where(articles.c.seen >= since)
         with self._store.read() as connection:
-            of = connection.execute(window).scalar_one()
-            left = connection.execute(window.where(_unread_by(model))).scalar_one()
+            of = connection.execute(_counted(since)).scalar_one()
+            left = connection.execute(_counted(since).where(_unread_by(model))).scalar_one()
         return Progress(model, of - left, of)
 
     def unread(self, model: str, since: float, limit: int, below: tuple[float, str] | None = None) -> Sequence[Article]:
@@ -159,18 +163,19 @@ class Models:
     def tidy(self, in_force: str, preparing: str, limit: int) -> bool:
         """Move at most ``limit`` vectors of the model in force to their place, or forget others'; whether more may be.
 
-        Those of ``preparing`` stay. An article's row is locked before its vectors are moved, as for a new revision.
+        Those of ``preparing`` stay. An article's row is locked before its vectors are looked at: whoever changes or
+        removes an article takes them away in the same transaction.
         """
-        some = select(next_vectors).where(next_vectors.c.model == in_force).limit(limit)
+        some = select(next_vectors.c.article_id).where(next_vectors.c.model == in_force).limit(limit)
         with self._store.write() as connection:
-            rows = [row._asdict() for row in connection.execute(some)]
-            ids = [row["article_id"] for row in rows]
-            kept = _locked(connection, ids)
-            upsert(article_vectors, [row for row in rows if row["article_id"] in kept], connection=connection)
+            ids = connection.execute(some).scalars().all()  # found in the index alone, without their vectors
+            _locked(connection, ids)
             for part in _parts(ids):
                 moved = next_vectors.c.article_id.in_(part), next_vectors.c.model == in_force
+                rows = connection.execute(select(next_vectors).where(*moved)).all()
+                upsert(article_vectors, [row._asdict() for row in rows], connection=connection)
                 connection.execute(delete(next_vectors).where(*moved))
-            if rows:
+            if ids:
                 return True
             key = tuple_(next_vectors.c.article_id, next_vectors.c.model)
             others = next_vectors.c.model.not_in([in_force, preparing])
@@ -185,13 +190,13 @@ class Models:
         with self._store.read() as connection:
             return {row.topic_id: row.topic_version for row in connection.execute(query)}
 
-    def titles(self, ids: Collection[str]) -> Mapping[str, tuple[str, str]]:
-        """Title and URL of these articles, where they are still kept."""
-        found: dict[str, tuple[str, str]] = {}
+    def articles(self, ids: Collection[str]) -> Mapping[str, Article]:
+        """Those that are still kept, by id."""
+        found: dict[str, Article] = {}
         with self._store.read() as connection:
             for part in _parts(sorted(ids)):
-                query = select(articles.c.id, articles.c.title, articles.c.url).where(articles.c.id.in_(part))
-                found.update((row.id, (row.title, row.url)) for row in connection.execute(query))
+                rows = connection.execute(select(articles).where(articles.c.id.in_(part)))
+                found.update((row.id, Article(**row._asdict())) for row in rows)
         return found
 
 
@@ -234,6 +239,10 @@ def preparing(known: Sequence[KnownModel]) -> KnownModel | None:
 
 def _row(model: str, name: str, state: State, at: float, report: str = "") -> dict[str, Any]:
     return {"id": model, "name": name, "state": state, "at": at, "report": report}
+
+
+def _counted(since: float) -> Select[int]:
+    return select(func.count()).select_from(articles).where(articles.c.seen >= since)
 
 
 def _unread_by(model: str) -> ColumnElement[bool]:

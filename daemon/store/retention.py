@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, exists, select
+from sqlalchemy import ColumnElement, Connection, Table, delete, exists, select, tuple_
 
 from consumers.stories import StoryRule
 from daemon.clock import Clock
@@ -18,6 +18,7 @@ from daemon.store.tables import (
     alerts,
     dead_letters,
     deliveries,
+    line_moves,
     stories,
     story_matches,
 )
@@ -28,7 +29,8 @@ FINISHED: Final = ("sent", "dead")
 class Retention:
     """One thread. ``articles`` and ``seen`` are ages in seconds, ``max_size`` bytes of the store.
 
-    ``articles`` covers what comes from articles too: stories, alerts, deliveries, dead letters.
+    ``articles`` covers what comes from articles too: stories, alerts, deliveries, dead letters; ``seen`` how the
+    topics' lines moved.
     ``delete_articles`` takes all that belongs to them along; ``delete_seen`` spares what may still be in its feed.
     """
 
@@ -80,6 +82,7 @@ class Retention:
             lambda: self._old(deliveries, deliveries.c.alert_id == "", deliveries.c.updated < old, _finished()),
             lambda: self._old(dead_letters, dead_letters.c.at < old),
             lambda: self._delete_seen(now - self._seen, rows) == rows,
+            lambda: self._old_moves(now - self._seen),
             lambda: self._space.shrink(self._max_size, self._delete_articles, rows),
             lambda: self._space.give_back(self._max_size),
         )
@@ -116,6 +119,13 @@ class Retention:
                 connection.execute(delete(alerts).where(alerts.c.id.in_(told)))
                 connection.execute(delete(stories).where(stories.c.id.in_(ids)))
         return True
+
+    def _old_moves(self, before: float) -> bool:
+        key = (line_moves.c.topic_id, line_moves.c.at)
+        with self._store.write() as connection:
+            found = connection.execute(select(*key).where(line_moves.c.at < before).limit(self._rows)).all()
+            connection.execute(delete(line_moves).where(tuple_(*key).in_([tuple(row) for row in found])))
+        return len(found) == self._rows
 
     def _old(self, table: Table, *which: ColumnElement[bool]) -> bool:
         with self._store.write() as connection:

@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from consumers.embedding import SentenceTransformerEmbedder
+from consumers.embedding import TextEmbedder, open_embedder
 from consumers.matcher import Matcher
 from consumers.model import BACKFILL, MATCHES_BACKFILL, Article, Stream, Topic
 from daemon.cli import root
@@ -36,8 +36,8 @@ app.command()(lambda: None)  # a second one, so that the first is called by its 
 
 
 @pytest.fixture(scope="module")
-def embedder() -> SentenceTransformerEmbedder:
-    return SentenceTransformerEmbedder()
+def embedder() -> TextEmbedder:
+    return open_embedder()
 
 
 class Install:
@@ -45,7 +45,7 @@ class Install:
         self.folder, self.data = folder, folder / "data"
         (folder / "wirewatch.toml").write_text("")
 
-    def keep(self, embedder: SentenceTransformerEmbedder, *titles: str, topic: Topic | None = None) -> None:
+    def keep(self, embedder: TextEmbedder, *titles: str, topic: Topic | None = None) -> None:
         articles = [
             Article(id=f"a{n}", feed_id="f", source="example.org", title=title, text=title, seen=time.time() - 3600 + n)
             for n, title in enumerate(titles)
@@ -69,9 +69,7 @@ def install(tmp_path: Path) -> Install:
     return Install(tmp_path)
 
 
-def test_while_nobody_runs_it_takes_the_place_of_the_daemon(
-    install: Install, embedder: SentenceTransformerEmbedder
-) -> None:
+def test_while_nobody_runs_it_takes_the_place_of_the_daemon(install: Install, embedder: TextEmbedder) -> None:
     install.keep(embedder, "Fire in the harbour", "Wedding in the town hall")
     done = install("--since", "7d")
     assert done.exit_code == 0, done.output
@@ -79,14 +77,14 @@ def test_while_nobody_runs_it_takes_the_place_of_the_daemon(
     assert [(each.id, each.backfill) for each in install.on(BACKFILL)] == [("a0", True), ("a1", True)]
 
 
-def test_what_is_older_is_left_alone(install: Install, embedder: SentenceTransformerEmbedder) -> None:
+def test_what_is_older_is_left_alone(install: Install, embedder: TextEmbedder) -> None:
     install.keep(embedder, "Fire in the harbour")
     assert json.loads(install("--since", "10m", "--json").stdout) == {"articles": 0, "other_model": 0}
     assert "Nothing was read in that time." in install("--since", "10m").stdout
     assert install.on(BACKFILL) == []
 
 
-def test_one_topic_is_compared_at_once_and_no_other(install: Install, embedder: SentenceTransformerEmbedder) -> None:
+def test_one_topic_is_compared_at_once_and_no_other(install: Install, embedder: TextEmbedder) -> None:
     install.keep(
         embedder, "Fire in the harbour of Odessa", "Wedding in the town hall", topic=Topic(id="h", query="harbour fire")
     )
@@ -98,7 +96,7 @@ def test_one_topic_is_compared_at_once_and_no_other(install: Install, embedder: 
     assert "2 articles compared with h: 1 above the line" in install("--since", "7d", "--topic", "h").stdout
 
 
-def test_wrong_use_is_a_sentence_and_changes_nothing(install: Install, embedder: SentenceTransformerEmbedder) -> None:
+def test_wrong_use_is_a_sentence_and_changes_nothing(install: Install, embedder: TextEmbedder) -> None:
     assert "wirewatch run" in install("--since", "7d").stderr
     assert not install.data.exists()
     install.keep(embedder, "Fire in the harbour")
@@ -130,9 +128,7 @@ async def with_a_daemon(install: Install, wrap: Callable[[Answer], Answer], *arg
         return done
 
 
-async def test_while_the_daemon_runs_the_daemon_does_it(
-    install: Install, embedder: SentenceTransformerEmbedder
-) -> None:
+async def test_while_the_daemon_runs_the_daemon_does_it(install: Install, embedder: TextEmbedder) -> None:
     install.keep(embedder, "Fire in the harbour")
     asked: list[dict[str, Any]] = []
 
@@ -149,7 +145,7 @@ async def test_while_the_daemon_runs_the_daemon_does_it(
     assert len(install.on(BACKFILL)) == 1
 
 
-async def test_what_was_broken_off_says_how_to_go_on(install: Install, embedder: SentenceTransformerEmbedder) -> None:
+async def test_what_was_broken_off_says_how_to_go_on(install: Install, embedder: TextEmbedder) -> None:
     install.keep(embedder, "Fire in the harbour")
     steps = iter(range(10))
 

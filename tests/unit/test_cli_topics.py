@@ -1,6 +1,7 @@
 """``wirewatch topics``, as it is typed."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from consumers.model import Topic, Wanted
 from daemon.cli import app
 from daemon.clock import SystemClock
 from daemon.control import own
@@ -16,7 +18,7 @@ from daemon.publish import TopicPublisher
 from daemon.store.opening import open_store
 from daemon.store.topics import TopicVersions
 from daemon.store.workers import Worker, Workers
-from daemon.topics_file import topics_file
+from daemon.topics_file import TopicEntry, topics_file
 from daemon.watch import FolderWatch
 
 
@@ -44,6 +46,130 @@ def test_add_writes_the_topic_shows_it_and_says_when_it_takes_effect(desk: Desk)
     assert "takes effect at the next start" in result.stdout
     assert desk.file.read_text().endswith('query = "Undersea cables cut"\nkind = "event"\nchannels = ["console"]\n')
     assert desk.file.read_text().startswith('# ours\n\n[[topic]]\nid = "strikes" # for ever\n')
+
+
+EVERY_OPTION = (
+    *("--kind", "theme", "--description", "From the air.", "--sensitivity", "fewer", "--max-age", "7d"),
+    *("--example", "https://example.org/a", "--example", "text:Planes struck.", "--counter-example", "article:5f"),
+    *("--require", "Russia", "--require", '"air force"', "--exclude", r"re:\bIsraeli (air)?strike"),
+    *("--language", "en", "--language", "fr", "--source", "*.example.org", "--not-source", "www.other.test"),
+)
+
+
+def test_add_takes_every_key_of_a_topic(desk: Desk) -> None:
+    result = desk.topics("add", "raids", *EVERY_OPTION)
+    assert result.exit_code == 0, result.output
+    assert topics_file(desk.file, ["console"]).find("raids") == Topic(
+        id="raids",
+        query="raids",
+        kind="theme",
+        description="From the air.",
+        sensitivity="fewer",
+        examples=("https://example.org/a", "text:Planes struck."),
+        counter_examples=("article:5f",),
+        require=Wanted(any=("Russia", '"air force"')),
+        exclude=Wanted(any=(r"re:\bIsraeli (air)?strike",)),
+        languages=("en", "fr"),
+        sources=("*.example.org",),
+        not_sources=("other.test",),
+        max_age=7 * 86_400.0,
+    )
+
+
+def test_no_key_of_a_topic_is_missing_on_the_command_line(desk: Desk) -> None:
+    """The tests about every option would not notice a new key."""
+    given = {*EVERY_OPTION, "--query", "--alerts-per-day", "--channel", "--disable"}
+    changed = desk.topics("edit", "strikes", *EVERY_OPTION, "--query", "x", "--channel", "console", "--disable")
+    assert changed.exit_code == 0, changed.output
+    written = set(re.findall(r"^(\w+) = ", desk.file.read_text().replace('"strikes" # for ever', '"strikes"'), re.M))
+    assert written | {"alerts_per_day"} == set(TopicEntry.model_fields)
+    help_says = desk.topics("edit", "--help").stdout + desk.topics("add", "--help").stdout
+    assert all(option in help_says for option in given if option.startswith("--"))
+
+
+def test_add_says_what_kind_it_took_where_none_was_named(desk: Desk) -> None:
+    said = desk.topics("add", "AI regulation").stdout
+    assert "Its kind is event: one thing that happens, reported for a few days." in said
+    assert "a running story with many reports: `wirewatch topics edit ai-regulation --kind theme`" in said
+    assert "Its kind" not in desk.topics("add", "floods", "--kind", "event").stdout
+
+
+def test_an_option_of_edit_replaces_the_list_and_an_empty_text_clears_it(desk: Desk) -> None:
+    desk.topics("add", "raids", *EVERY_OPTION)
+    result = desk.topics("edit", "raids", "--require", "Moscow", "--exclude", "", "--language", "", "--max-age", "")
+    assert result.exit_code == 0, result.output
+    assert 'require = ["Moscow"]; back to the default: exclude, languages, max_age' in result.stdout
+    topic = topics_file(desk.file, ["console"]).find("raids")
+    assert (topic.require, topic.exclude) == (Wanted(any=("Moscow",)), Wanted())
+    assert (topic.languages, topic.max_age, topic.sources) == ((), None, ("*.example.org",))
+    desk.topics("edit", "raids", *(word if word.startswith("--") else "" for word in EVERY_OPTION), "--require", "")
+    assert topics_file(desk.file, ["console"]).find("raids") == Topic(id="raids", query="raids")
+
+
+def test_words_cannot_be_cleared(desk: Desk) -> None:
+    result = desk.topics("edit", "strikes", "--query", "")
+    assert result.exit_code == 1
+    assert "say in plain words what to watch for" in result.stderr
+
+
+def test_a_number_of_alerts_takes_the_place_of_a_sensitivity_and_back(desk: Desk) -> None:
+    desk.topics("add", "raids", "--sensitivity", "more")
+    assert desk.topics("edit", "raids", "--alerts-per-day", "2").exit_code == 0
+    assert desk.file.read_text().endswith("alerts_per_day = 2\n")
+    assert desk.topics("edit", "raids", "--sensitivity", "fewer").exit_code == 0
+    assert desk.file.read_text().endswith('sensitivity = "fewer"\n')
+    both = desk.topics("edit", "raids", "--sensitivity", "fewer", "--alerts-per-day", "2")
+    assert both.exit_code == 1
+    assert "takes the place of sensitivity: keep one of the two" in both.stderr
+
+
+def test_a_number_that_is_none_is_wrong_use(desk: Desk) -> None:
+    result = desk.topics("edit", "strikes", "--alerts-per-day", "few")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "--alerts-per-day few: write a number" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--require", "re:(", "the pattern"),
+        ("--language", "jp", 'did you mean "ja"'),
+        ("--kind", "evnt", '"event" or "theme"'),
+        ("--sensitivity", "most", '"fewer", "balanced" or "more"'),
+        ("--max-age", "7", "is not a duration"),
+        ("--source", "https://example.org/a", 'did you mean "example.org"'),
+        ("--example", "a page", "text:…"),
+    ],
+)
+def test_a_value_that_is_wrong_is_one_sentence_and_nothing_is_written(
+    desk: Desk, option: str, value: str, sentence: str
+) -> None:
+    before = desk.file.read_text()
+    result = desk.topics("edit", "strikes", option, value)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert sentence in result.stderr
+    assert desk.file.read_text() == before
+
+
+def test_show_prints_only_what_is_not_at_its_default(desk: Desk) -> None:
+    shown = desk.topics("show", "strikes").stdout
+    assert [line.split()[0] for line in shown.splitlines()] == ["id", "query", "not"]
+    desk.topics(
+        "edit", "strikes", "--require", "Homs", "--require", "Hama", "--max-age", "36h", "--alerts-per-day", "2"
+    )
+    shown = desk.topics("show", "strikes").stdout
+    assert 'require          any of "Homs", "Hama"\n' in shown
+    assert "max_age          36h\n" in shown
+    assert "alerts_per_day   2\n" in shown
+    assert "sensitivity" not in shown
+
+
+def test_json_shows_every_key_of_a_topic(desk: Desk) -> None:
+    shown = json.loads(desk.topics("show", "strikes", "--json").stdout)
+    assert set(TopicEntry.model_fields) <= set(shown)
+    assert shown["require"] == {"any": [], "all": []}
+    (row,) = json.loads(desk.topics("list", "--json").stdout)
+    assert set(row) == {*TopicEntry.model_fields, "version"}
 
 
 def test_add_makes_the_file_where_there_is_none(desk: Desk) -> None:

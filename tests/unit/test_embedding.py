@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from consumers.embedding import DEFAULT_SHA256, SentenceTransformerEmbedder, model_folder, weights_hash
+from consumers.embedding import DEFAULT_SHA256, TextEmbedder, model_folder, open_embedder, weights_hash
 from consumers.errors import ModelUnusable
 from consumers.matcher import Matcher
 from consumers.model import Article, Topic
@@ -17,11 +17,11 @@ TEXTS = Path(__file__).parents[1] / "data" / "matching"
 
 
 @pytest.fixture(scope="session")
-def embedder() -> SentenceTransformerEmbedder:
-    return SentenceTransformerEmbedder(device="cpu")
+def embedder() -> TextEmbedder:
+    return open_embedder(device="cpu")
 
 
-def test_rows_are_unit_float32_in_the_order_given(embedder: SentenceTransformerEmbedder):
+def test_rows_are_unit_float32_in_the_order_given(embedder: TextEmbedder):
     texts = ["a bridge fell", "wheat is cheap and there is plenty of it this year", "a bridge fell", ""]
     rows = embedder.encode(texts)
     assert (rows.shape, rows.dtype) == ((4, 384), np.float32)
@@ -30,48 +30,48 @@ def test_rows_are_unit_float32_in_the_order_given(embedder: SentenceTransformerE
     assert np.allclose(embedder.encode(["a bridge fell"])[0], rows[0], atol=1e-5)
 
 
-def test_near_meanings_are_near(embedder: SentenceTransformerEmbedder):
+def test_near_meanings_are_near(embedder: TextEmbedder):
     query = embedder.encode_queries(["bridge collapse"])[0]
     near, far = embedder.encode(["A viaduct has fallen into the river", "Wheat exports rise"]) @ query
     assert near > far + 0.2
 
 
-def test_no_texts_give_no_rows_of_the_same_width(embedder: SentenceTransformerEmbedder):
+def test_no_texts_give_no_rows_of_the_same_width(embedder: TextEmbedder):
     rows = embedder.encode([])
     assert (rows.shape, rows.dtype) == ((0, 384), np.float32)
 
 
-def test_hostile_texts_are_embedded_like_any_other(embedder: SentenceTransformerEmbedder):
+def test_hostile_texts_are_embedded_like_any_other(embedder: TextEmbedder):
     rows = embedder.encode(["x" * 3_000_000, "\ud800 half a character", "\x00\x1b[2J", "word " * 500_000])
     assert np.isfinite(rows).all()
 
 
-def test_the_model_names_its_weights(embedder: SentenceTransformerEmbedder):
+def test_the_model_names_its_weights(embedder: TextEmbedder):
     assert embedder.model_id == f"all-MiniLM-L6-v2@{DEFAULT_SHA256[:12]}"
     assert weights_hash(model_folder("all-MiniLM-L6-v2")) == DEFAULT_SHA256
 
 
-def test_a_folder_with_a_model_can_be_named(embedder: SentenceTransformerEmbedder, tmp_path: Path):
+def test_a_folder_with_a_model_can_be_named(embedder: TextEmbedder, tmp_path: Path):
     folder = tmp_path / "mine"
     folder.symlink_to(model_folder("all-MiniLM-L6-v2"))
-    other = SentenceTransformerEmbedder(str(folder), "cpu")
+    other = open_embedder(str(folder), "cpu")
     assert other.model_id == f"mine@{DEFAULT_SHA256[:12]}"
     assert np.allclose(other.encode(["a bridge fell"]), embedder.encode(["a bridge fell"]), atol=1e-5)
 
 
 def test_a_name_that_is_no_model_is_refused_with_what_to_do(tmp_path: Path):
     with pytest.raises(ModelUnusable, match=r"\[model\]"):
-        SentenceTransformerEmbedder(str(tmp_path))
+        open_embedder(str(tmp_path))
 
 
 def test_missing_or_broken_weights_are_refused(tmp_path: Path):
     (tmp_path / "modules.json").write_text(json.dumps([]))
     with pytest.raises(ModelUnusable, match="cannot be read"):
-        SentenceTransformerEmbedder(str(tmp_path))
+        open_embedder(str(tmp_path))
     (tmp_path / "modules.json").write_text("not JSON")
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(ModelUnusable, match="cannot be loaded"):
-        SentenceTransformerEmbedder(str(tmp_path))
+        open_embedder(str(tmp_path))
 
 
 def test_importing_the_embedder_does_not_import_torch():
@@ -93,7 +93,7 @@ def _article(path: Path, most: int) -> Article:
 
 
 @pytest.fixture(scope="module")
-def matcher(embedder: SentenceTransformerEmbedder) -> Matcher:
+def matcher(embedder: TextEmbedder) -> Matcher:
     made = Matcher(embedder)
     made.apply({"syria": Topic(id="syria", query="Russian airstrikes Syria")})
     return made

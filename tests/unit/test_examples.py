@@ -2,8 +2,10 @@
 
 import asyncio
 import threading
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from consumers.matcher import Judged
 from consumers.model import Article, Topic
 from daemon.errors import Unavailable
-from daemon.example_reader import AGAIN, EVERY, LONGEST, ExampleReader
+from daemon.example_reader import AGAIN, LONGEST, ExampleReader
 from daemon.examples import MOST_TEXT, SampleReader, Unread, copy_of, unread
 from daemon.fetch.client import FeedClient
 from daemon.fetch.failure import PollFailed
@@ -166,7 +168,7 @@ async def test_what_failed_is_tried_again_with_growing_pauses(scene: Scene) -> N
         await scene.reader.resolve(named)
         if len(scene.pages.asked) > len(tried):
             tried.append(scene.clock.now())
-    pauses = [after - before for before, after in zip(tried, tried[1:], strict=False)]
+    pauses = [after - before for before, after in pairwise(tried)]
     assert pauses == [min(AGAIN * 2**n, LONGEST) for n in range(11)]
     assert unread(topic(URL), scene.examples) == (Unread(ref=URL, relevant=True, why="the page is not there"),)
     scene.pages.has[URL] = ("Strikes", "Bombs fell.")
@@ -233,31 +235,45 @@ async def test_an_example_that_no_topic_names_any_longer_is_forgotten(scene: Sce
     assert len(scene.pages.asked) == 2
 
 
-async def test_it_goes_on_after_the_store_was_away_and_while_it_is_not_its_work(scene: Scene) -> None:
-    scene.pages.has[URL] = ("Strikes", "Bombs fell.")
-    rounds: list[str] = []
-    ended = asyncio.Event()
+async def test_it_goes_on_after_the_store_was_away(scene: Scene) -> None:
+    read = asyncio.Event()
+    answers = [Unavailable("the store cannot be written")]
 
     class Away(Examples):
-        def forget_all_but(self, refs: object) -> int:
-            rounds.append("away")
-            raise Unavailable("the store cannot be written")
+        def forget_all_but(self, refs: Collection[str]) -> int:
+            if answers:
+                raise answers.pop()
+            return super().forget_all_but(refs)
 
-    def none_of_ours() -> None:
-        rounds.append("not ours")
-        ended.set()
+    async def page(url: str) -> tuple[str, str]:
+        read.set()
+        return "Strikes", "Bombs fell."
 
-    away = ExampleReader(Away(scene.store), Archive(scene.store), read=scene.pages.read, clock=scene.clock)
-    task = asyncio.create_task(away.run(lambda: [topic(URL)], ended))
-    async with asyncio.timeout(EVERY / 2):
-        while rounds != ["away"]:
-            await asyncio.sleep(0.01)
+    reader = ExampleReader(Away(scene.store), Archive(scene.store), read=page, clock=scene.clock, every=0.01)
+    ended = asyncio.Event()
+    task = asyncio.create_task(reader.run(lambda: [topic(URL)], ended))
+    async with asyncio.timeout(10):
+        await read.wait()
         ended.set()
         await task
-        ended.clear()
-        await scene.reader.run(none_of_ours, ended)
-    assert rounds == ["away", "not ours"]
-    assert scene.pages.asked == []
+    assert answers == []
+
+
+async def test_whoever_takes_it_over_again_looks_at_what_is_there(scene: Scene) -> None:
+    scene.pages.has[URL] = ("Strikes", "Bombs fell.")
+    await scene.reader.resolve([topic(URL)])
+    scene.examples.forget_all_but([])  # by the one who did it in between
+    ended = asyncio.Event()
+    await scene.reader.run(lambda: ended.set(), ended)
+    await scene.reader.resolve([topic(URL)])
+    assert len(scene.pages.asked) == 2
+
+
+async def test_while_it_is_another_process_work_nothing_is_read_or_forgotten(scene: Scene) -> None:
+    scene.examples.put([Example(ref="article:a", text="t", at=1.0)])
+    ended = asyncio.Event()
+    await scene.reader.run(lambda: ended.set(), ended)
+    assert set(scene.examples.get(["article:a"])) == {"article:a"}
 
 
 # -- rows

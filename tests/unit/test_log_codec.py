@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.model import ARTICLES, MATCHES, STREAMS, TOPICS, Article, Match, Passage, Stream, Topic
+from consumers.model import ARTICLES, MATCHES, STREAMS, TOPICS, Article, Match, Passage, Stream, Topic, Wanted
 from daemon.log.codec import Undecodable, decode, encode
 from tests.fake_log import article, topic
 
@@ -46,6 +46,16 @@ TOPIC = Topic(
     query="Russian airstrikes Syria",
     kind="theme",
     description="Air attacks inside Syria.",
+    sensitivity="fewer",
+    alerts_per_day=0.5,
+    examples=("https://example.org/world/homs", "text:Warplanes struck targets near Homs."),
+    counter_examples=("article:5f2b6c0a9d1e4c738a6f0b2d4e8c1a97",),
+    require=Wanted(any=("Homs", "Idlib"), all=("Syria",)),
+    exclude=Wanted(any=(r"re:\bIsraeli (air)?strike",), all=("drill",)),
+    languages=("en", "pt-br"),
+    sources=("example.org", "*.example.net"),
+    not_sources=("opinion.example.net",),
+    max_age=604_800.0,
     channels=("console", "desk"),
     enabled=False,
     version=4,
@@ -75,6 +85,16 @@ def test_a_record_is_json_that_anybody_can_read() -> None:
             "query": "floods",
             "kind": "event",
             "description": "",
+            "sensitivity": "balanced",
+            "alerts_per_day": None,
+            "examples": [],
+            "counter_examples": [],
+            "require": {"any": [], "all": []},
+            "exclude": {"any": [], "all": []},
+            "languages": [],
+            "sources": [],
+            "not_sources": [],
+            "max_age": None,
             "channels": ["console"],
             "enabled": True,
             "version": 1,

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from consumers.matcher import Judged, Matcher, Watch, watches_of
+from consumers.asked import asked_of
+from consumers.matcher import Judged, Matcher, Watch
 from consumers.model import BACKFILL, MATCHES_BACKFILL, Article, Topic
 from daemon.errors import Unavailable, Unusable
 from daemon.log.codec import decode
@@ -68,7 +69,7 @@ def on(broker: Broker, stream: Any) -> list[Any]:
 
 
 def watch(topic: Topic = HARBOUR) -> Watch:
-    return watches_of([topic], FakeEmbedder())[0]
+    return Watch(asked_of([topic], FakeEmbedder())[0], None)
 
 
 EVER = Span(Place(0.0), NOW)
@@ -214,10 +215,10 @@ def test_a_topic_that_is_unknown_disabled_or_just_edited_is_refused(
     store: Store, log: MemoryLog, clock: FakeClock
 ) -> None:
     ask = verbs(store, log, clock)
-    vector = [float(number) for number in watch().vector]
+    row = [float(number) for number in watch().asked.row]
 
     def step(topic: str, version: int = 1) -> None:
-        more = {"topic": topic, "version": version, "vector": vector, "model": "fake"}
+        more = {"topic": topic, "version": version, "row": row, "model": "fake"}
         ask["replay"]({"after": [0.0, ""], "until": NOW, **more})
 
     disabled = Topic(id="off", query="off", enabled=False)

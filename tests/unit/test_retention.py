@@ -26,6 +26,7 @@ from daemon.store.tables import (
     dead_letters,
     deliveries,
     feeds,
+    line_moves,
     scores,
     seen_items,
     stories,
@@ -181,6 +182,24 @@ def test_a_seen_id_goes_when_it_is_old_and_its_feed_has_listed_other_things_sinc
     put_seen(store, "unlisted", {"nobody's": old}, listed=False)
     run(retention(store, rows=2))
     assert keys(store, seen_items) == {"recent", "in it", "in it too"}
+
+
+def test_how_a_line_moved_is_forgotten_after_as_long_as_seen_ids_are_and_no_other_move_with_it(store: Store) -> None:
+    move = {
+        "topic_version": 1,
+        "model": "m",
+        "line": 0.5,
+        "articles": 1,
+        "expected": None,
+        "came": None,
+        "why": "drift",
+    }
+    days = [("t", 366), ("t", 400), ("t", 364), ("u", 370), ("v", 1)]
+    put(store, line_moves, *(move | {"topic_id": topic, "at": NOW - age * DAY} for topic, age in days))
+    run(retention(store, rows=2))
+    with store.read() as connection:
+        left = connection.execute(select(line_moves.c.topic_id, line_moves.c.at)).all()
+    assert {tuple(row) for row in left} == {("t", NOW - 364 * DAY), ("v", NOW - DAY)}
 
 
 def test_a_seen_id_outlives_its_article(store: Store) -> None:

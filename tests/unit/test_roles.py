@@ -16,7 +16,20 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from consumers.alerting import Alerter, Decisions, Remembered
-from consumers.model import ARTICLES, BACKFILL, MATCHES, MATCHES_BACKFILL, TOPICS, Article, Match, Stream, Topic
+from consumers.model import (
+    ARTICLES,
+    BACKFILL,
+    CALIBRATIONS,
+    MATCHES,
+    MATCHES_BACKFILL,
+    TOPICS,
+    Article,
+    Calibration,
+    Match,
+    Stream,
+    Topic,
+    calibration_key,
+)
 from daemon.errors import Fenced, Unavailable
 from daemon.log import Tombstone
 from daemon.roles import Alerting, Matching, Teller
@@ -356,6 +369,49 @@ def test_a_matcher_reports_under_its_own_name_what_it_has_applied_and_says_it_ag
     roles.matching.say_again()
     roles.match()
     assert versions.applied_by("harbour") == {"one": (1, START)}
+
+
+def calibration(line: float, *, model: str = "fake", at: float = START) -> Calibration:
+    return Calibration(topic_id="harbour", topic_version=1, model=model, at=at, line=line, width=0.1, bar=0.1)
+
+
+def test_a_matcher_goes_by_the_calibrations_of_its_own_model_as_they_come_and_go(roles: Roles) -> None:
+    out_of_reach = 100.0
+    roles.log.append(CALIBRATIONS, [calibration(out_of_reach), calibration(-out_of_reach, model="another")])
+    roles.log.append(ARTICLES, [article("a")])
+    roles.match()
+    assert roles.on(MATCHES) == 0
+    roles.log.append(CALIBRATIONS, [calibration(0.0, at=START + 1), calibration(out_of_reach, model="another")])
+    roles.log.append(ARTICLES, [article("b")])
+    roles.match()
+    assert roles.on(MATCHES) == 1
+    roles.log.append(CALIBRATIONS, [calibration(out_of_reach, at=START + 2)])
+    roles.log.append(ARTICLES, [article("c")])
+    roles.match()
+    assert roles.on(MATCHES) == 1
+    roles.log.append(CALIBRATIONS, [Tombstone(calibration_key("harbour", "fake"))])
+    roles.log.append(ARTICLES, [article("d")])
+    roles.match()
+    assert roles.on(MATCHES) == 2  # by the shipped priors
+
+
+class Following(Roles):
+    """A calibration and an article arrive while the matcher runs."""
+
+    def _beat(self, streams: Sequence[Stream[Any]], group: str) -> None:
+        if group == "matcher" and self.on(CALIBRATIONS) == 1:
+            self.log.append(CALIBRATIONS, [calibration(0.0, at=START + 1)])
+            self.log.append(ARTICLES, [article("later")])
+        super()._beat(streams, group)
+
+
+def test_a_running_matcher_follows_the_calibrations(store: Store) -> None:
+    roles = Following(store)
+    roles.log.append(TOPICS, [Topic(id="harbour", query="harbour fire")])
+    roles.log.append(CALIBRATIONS, [calibration(100.0)])
+    roles.log.append(ARTICLES, [article("first")])
+    roles.match()
+    assert roles.on(MATCHES) >= 1
 
 
 class DeafVersions(TopicVersions):

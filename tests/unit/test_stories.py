@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.embedding import SentenceTransformerEmbedder
+from consumers.embedding import TextEmbedder, open_embedder
 from consumers.ids import match_id, story_id
 from consumers.model import Article, Match, Passage, Story
 from consumers.passages import texts_of
@@ -315,13 +315,13 @@ AID = article(
 
 
 @pytest.fixture(scope="module")
-def embedder() -> SentenceTransformerEmbedder:
-    return SentenceTransformerEmbedder()
+def embedder() -> TextEmbedder:
+    return open_embedder()
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_three_sites_that_write_about_one_air_raid_are_one_story_and_its_background_is_others(
-    order: tuple[int, ...], embedder: SentenceTransformerEmbedder
+    order: tuple[int, ...], embedder: TextEmbedder
 ) -> None:
     raid = [(FLASH, SECOND, THIRD)[place] for place in order]
     articles = [

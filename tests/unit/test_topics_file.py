@@ -2,22 +2,25 @@
 
 import multiprocessing
 import os
+import re
 import stat
 import tomllib
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.model import Topic
+from consumers.model import Topic, Wanted
 from daemon.entry_file import EntryFile
 from daemon.errors import ConfigError
 from daemon.toml_entries import add, change, remove
 from daemon.toml_file import edit
 from daemon.toml_scan import scan
-from daemon.topics_file import parse_topics, slug, topics_file
+from daemon.topic_keys import MOST
+from daemon.topics_file import TopicEntry, parse_topics, slug, topic_of, topics_file
 
 SHIPPED = Path(__file__).parents[2] / "config" / "topics.toml"
 FILE = Path("topics.toml")
@@ -68,6 +71,102 @@ def test_the_shipped_topics_are_valid() -> None:
     assert "Russian airstrikes Syria" in [topic.query for topic in topics]
 
 
+def header() -> str:
+    return SHIPPED.read_text("utf-8").partition("\n\n")[0]
+
+
+def test_the_shipped_file_explains_every_key_and_no_other() -> None:
+    assert re.findall(r"^#   (\w+)  +\S", header(), re.MULTILINE) == list(TopicEntry.model_fields)
+
+
+def uncommented() -> Topic:
+    """The example at the end of the shipped file."""
+    example = SHIPPED.read_text("utf-8").rpartition("# [[topic]]\n")[2]
+    lines = [line.removeprefix("# ") for line in example.splitlines()]
+    (topic,) = parse("\n".join(["[[topic]]", *lines]))
+    return topic
+
+
+def test_the_shipped_file_shows_how_every_key_is_written() -> None:
+    """With a value of its own, in a topic or in the example at its end."""
+    shown = [*parse_topics(SHIPPED.read_text("utf-8"), SHIPPED, ["console"]), uncommented()]
+    default = Topic(id="", query="")
+    for field in fields(Topic):
+        if field.name not in ("version", "epoch", "channels"):
+            assert any(getattr(topic, field.name) != getattr(default, field.name) for topic in shown), field.name
+
+
+def test_the_words_about_terms_in_the_shipped_file_are_true() -> None:
+    assert uncommented().exclude == Wanted(any=("re:\\bIsraeli (air)?strike", '"air show"'))
+    for example in (r"'re:\bcable (tv|news)'", r'"\"Hama\""', '["Russia", "Russian"]', '["en", "pt-br"]', '"7d"'):
+        assert example in SHIPPED.read_text("utf-8")
+    (topic,) = parse("[[topic]]\nquery = 'a'\n" + r"""exclude = ['re:\bcable (tv|news)', "\"Hama\""]""")
+    assert topic.exclude.any == (r"re:\bcable (tv|news)", '"Hama"')
+
+
+WHOLE = """\
+[[topic]]
+id = "strikes"
+query = "Airstrikes"
+kind = "theme"
+description = " From the air. "
+sensitivity = "fewer"
+examples = ["https://example.org/a", " text:Planes struck. ", "https://example.org/a"]
+counter_examples = ["article:5f2b"]
+require = { any = ["Russia", " Russian "], all = ["Syria"] }
+exclude = ['re:\\bIsraeli', '"air show"']
+languages = ["EN_us", "de"]
+sources = ["WWW.Example.org", "*.münchen.example"]
+not_sources = ["opinion.example.org."]
+max_age = "1.5d"
+channels = ["desk", "desk"]
+enabled = false
+"""
+
+
+def test_every_key_reaches_the_topic_in_one_spelling() -> None:
+    assert parse(WHOLE) == (
+        Topic(
+            id="strikes",
+            query="Airstrikes",
+            kind="theme",
+            description="From the air.",
+            sensitivity="fewer",
+            examples=("https://example.org/a", "text:Planes struck."),
+            counter_examples=("article:5f2b",),
+            require=Wanted(any=("Russia", "Russian"), all=("Syria",)),
+            exclude=Wanted(any=(r"re:\bIsraeli", '"air show"')),
+            languages=("en-us", "de"),
+            sources=("example.org", "*.xn--mnchen-3ya.example"),
+            not_sources=("opinion.example.org",),
+            max_age=1.5 * 86_400,
+            channels=("desk",),
+            enabled=False,
+        ),
+    )
+    (counted,) = parse(WHOLE.replace('sensitivity = "fewer"', "alerts_per_day = 3"))
+    assert (counted.alerts_per_day, counted.sensitivity) == (3.0, "balanced")
+
+
+def test_every_key_of_a_topic_is_a_key_of_the_file() -> None:
+    assert {field.name for field in fields(Topic)} - {"version", "epoch"} == set(TopicEntry.model_fields)
+
+
+def test_what_the_file_does_not_say_is_the_default_of_a_topic() -> None:
+    assert topic_of(TopicEntry(query="a")) == Topic(id="a", query="a")
+
+
+def test_a_table_of_its_own_under_a_topic_is_read_and_edited(tmp_path: Path) -> None:
+    text = '[[topic]]\nquery = "a"\n\n[topic.require]\nany = ["x"]\n\n[[topic]]\nquery = "b"\n'
+    (tmp_path / "topics.toml").write_text(text)
+    file = topics_file(tmp_path / "topics.toml", CHANNELS)
+    assert [topic.require for topic in file.load()] == [Wanted(any=("x",)), Wanted()]
+    assert file.change("a", {"enabled": False}).require == Wanted(any=("x",))
+    assert file.change("a", {"require": {"all": ["y", "z"]}}).require == Wanted(all=("y", "z"))
+    assert file.change("a", {"require": None}).require == Wanted()
+    assert file.find("b") == Topic(id="b", query="b")
+
+
 def test_an_empty_file_holds_no_topics() -> None:
     assert parse("") == ()
 
@@ -106,6 +205,66 @@ def test_a_mistake_is_told_with_line_and_key(text: str, line: int, key: str, wor
     error = refusal(text)
     assert (error.line, error.key) == (line, key)
     assert words in str(error)
+
+
+@pytest.mark.parametrize(
+    ("written", "line", "key", "words"),
+    [
+        ('sensitivity = "mor"', 3, "sensitivity", 'write "fewer", "balanced" or "more"'),
+        ('sensitivity = "more"\nalerts_per_day = 3', 4, "alerts_per_day", "takes the place of sensitivity"),
+        ('alerts_per_day = 3\nsensitivity = "balanced"', 3, "alerts_per_day", "takes the place of sensitivity"),
+        ("alerts_per_day = 0", 3, "alerts_per_day", "more than 0"),
+        ("alerts_per_day = -1", 3, "alerts_per_day", "more than 0"),
+        ("alerts_per_day = nan", 3, "alerts_per_day", "more than 0"),
+        ("alerts_per_day = inf", 3, "alerts_per_day", "more than 0"),
+        ("alerts_per_day = true", 3, "alerts_per_day", "how many stories a day"),
+        ('alerts_per_day = "3"', 3, "alerts_per_day", "how many stories a day"),
+        ('examples = "x"', 3, "examples", "write a list"),
+        ('examples = [\n "text:a",\n "a page",\n]', 5, "examples[2]", '"text:…" with the words'),
+        ('examples = ["text:  "]', 3, "examples[1]", "text:…"),
+        ('examples = ["article:a b"]', 3, "examples[1]", "article:…"),
+        ('examples = ["https://"]', 3, "examples[1]", "no address of a page"),
+        ('examples = ["ftp://example.org/a"]', 3, "examples[1]", "https://…"),
+        (f'examples = ["text:{"a" * 20_001}"]', 3, "examples[1]", "at most 20,000 characters"),
+        (f"examples = {[f'text:{n}' for n in range(MOST + 1)]}", 3, "examples", "these are 101: at most 100"),
+        ('examples = ["text:a"]\ncounter_examples = ["text:a"]', 4, "counter_examples", "one of the examples, too"),
+        (
+            'counter_examples = ["https://Example.org/a#top"]\nexamples = ["https://example.org/a"]',
+            3,
+            "counter_examples",
+            "one of the examples, too",
+        ),
+        ('require = "Russia"', 3, "require", 'write a list, as in ["Russia", "Russian"], or {'),
+        ('require = ["Russia", 3]', 3, "require[2]", "write text in quotes"),
+        ('require = [\n"Russia",\n"",\n]', 5, "require[2]", "write a word, a phrase"),
+        ('require = [\n"Russia",\n"re:(a",\n]', 5, "require[2]", 'the pattern "(a" cannot be used'),
+        ('require = { al = ["x"] }', 3, "require.al", 'did you mean "all"?'),
+        ('exclude = { all = ["x"], any = ["y", "re:*"] }', 3, "exclude.any[2]", 'the pattern "*" cannot be used'),
+        ('[topic.exclude]\nany = ["y"]\nall = [\n"re:a*"]', 6, "exclude.all[1]", "found in every text"),
+        ('exclude = { any = "y" }', 3, "exclude.any", "write a list"),
+        (f"exclude = {[str(n) for n in range(MOST + 1)]}", 3, "exclude", "at most 100"),
+        ('languages = "en"', 3, "languages", "write a list"),
+        ('languages = ["en", "english"]', 3, "languages[2]", "no code of a language"),
+        ('languages = ["jp"]', 3, "languages[1]", 'did you mean "ja"?'),
+        ('languages = ["xq"]', 3, "languages[1]", 'there is no language "xq"'),
+        ('sources = ["https://www.example.org/world"]', 3, "sources[1]", 'did you mean "example.org"?'),
+        ('sources = ["example"]', 3, "sources[1]", '"example" is no host name'),
+        ('sources = ["*"]', 3, "sources[1]", "*.example.org"),
+        ('sources = ["example.*"]', 3, "sources[1]", "no host name"),
+        (f'sources = ["{"é" * 70}.org"]', 3, "sources[1]", "no host name"),
+        ('sources = ["a.org"]\nnot_sources = ["b.org", "A.org"]', 4, "not_sources", '"a.org" is one of the sources'),
+        ("max_age = 7", 3, "max_age", "a duration with its unit"),
+        ('max_age = "7"', 3, "max_age", "is not a duration"),
+        ('max_age = "0d"', 3, "max_age", "greater than 0"),
+        ('exlude = ["x"]', 3, "exlude", 'did you mean "exclude"?'),
+        ('counter_example = ["text:x"]', 3, "counter_example", 'did you mean "counter_examples"?'),
+    ],
+)
+def test_a_mistake_in_a_key_of_matching_is_told_with_its_place(written: str, line: int, key: str, words: str) -> None:
+    error = refusal(f'[[topic]]\nquery = "a"\n{written}\n')
+    assert (error.line, error.key) == (line, f"topic[1].{key}")
+    assert words in str(error)
+    assert "\n" not in str(error)
 
 
 def test_adding_appends_and_leaves_the_rest_as_it_is(two: EntryFile[Topic]) -> None:

@@ -27,12 +27,12 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def judged() -> Judged:
-    from consumers.embedding import SentenceTransformerEmbedder
+    from consumers.embedding import open_embedder
     from consumers.matcher import Matcher
 
     title, _, text = STRIKES.read_text(encoding="utf-8").partition("\n")
     article = Article(id="a", feed_id="f", source="example.org", title=title, text=text, seen=time.time() - 3_600)
-    return Matcher(SentenceTransformerEmbedder(device="cpu")).match([article])[0]
+    return Matcher(open_embedder(device="cpu")).match([article])[0]
 
 
 @pytest.fixture

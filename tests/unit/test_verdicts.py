@@ -29,12 +29,14 @@ MIDNIGHT = NOW // DAY * DAY
 
 
 def article(name: str, seen: float = MIDNIGHT + 60, url: str | None = None) -> Article:
-    text = f"Nothing new at first. A quiet day it was. So it was said. Airstrikes hit {name} again. People fled. It rained."
+    text = f"Nothing new. A quiet day it was. So it was said. Airstrikes hit {name} again. People fled. It rained."
     link = f"https://example.org/{name}" if url is None else url
     return Article(id=name, feed_id="f", source="example.org", url=link, title=f"On {name}", text=text, seen=seen)
 
 
-def archived(store: Store, of: Article, score: float, *, gate: str = "", topic: str = "strikes", passage: int = 1) -> None:
+def archived(
+    store: Store, of: Article, score: float, *, gate: str = "", topic: str = "strikes", passage: int = 1
+) -> None:
     rows = np.zeros((4, 4), np.float16)
     kept = Score(
         topic_id=topic, topic_version=3, score=score, passage=passage, matched=score >= 0.5 and not gate, gate=gate
