@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from consumers.calibration import evidence_floor
-from consumers.scoring import dense, lexical, said, score_of
+from consumers.scoring import dense, lexical, score_of
 
 if TYPE_CHECKING:
     from consumers.corpus import Corpus
@@ -74,11 +74,10 @@ def taken(watch: "Watch", corpus: "Corpus") -> dict[str, float]:
     if not len(corpus):
         return {}
     asked, calibration = watch.asked, watch.calibration
-    counts = np.stack([corpus.words.counted(term) for term in asked.terms])
+    counts, titled = corpus.words.said(asked.terms)
     rarity = np.array(calibration.rarity or (1.0,) * len(asked.terms), np.float32)
-    evidence = dense(*corpus.cosines(asked.row)) + lexical(
-        *said(counts, rarity, corpus.words.lengths, calibration.length)
-    )
+    words = lexical(counts, titled, rarity, corpus.words.lengths, calibration.length)
+    evidence = dense(*corpus.cosines(asked.row)) + words
     pull = np.frombuffer(calibration.pull, np.float16).astype(np.float32)
     strength = evidence + corpus.whole_cosines(pull) if len(pull) else evidence
     found = np.flatnonzero((strength >= calibration.line) & (evidence >= evidence_floor(watch.topic)))

@@ -20,6 +20,7 @@ from torch.nn.functional import embedding, gelu, layer_norm, linear, normalize, 
 from consumers.bert_folder import Bert, NotPacked
 
 ROUND = 64  # rows of a matrix are a multiple of it: oneDNN compiles its kernels once for every number of rows
+WORDS = "embeddings.word_embeddings.weight"
 Linear = tuple[Tensor, Tensor]  # weight, bias
 
 
@@ -42,18 +43,23 @@ class Weights:
 
 
 def read_weights(file: Path, bert: Bert) -> Weights:
-    """In float32. The tensors are the mapped file itself, as far as they need no joining. Raises ``NotPacked``."""
+    """In float32. The tensors are the mapped file itself, as far as they need no joining. Raises ``NotPacked``.
+
+    The table of words is a mapping of its own: a pass in another type drops the rest, which is 42 MB of MiniLM.
+    """
     try:
-        with safe_open(file, framework="pt") as opened:
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
+        with safe_open(file, framework="pt") as opened, safe_open(file, framework="pt") as table:
+            tensors = {
+                name: (table if name.endswith(WORDS) else opened).get_tensor(name)
+                for name in opened.keys()  # noqa: SIM118 - no mapping
+            }
         return _weights(tensors, bert)
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise NotPacked(f"its weights are not those of a BERT: {error}") from error
 
 
 def _weights(tensors: dict[str, Tensor], bert: Bert) -> Weights:
-    end = "embeddings.word_embeddings.weight"
-    prefix = next((name.removesuffix(end) for name in sorted(tensors) if name.endswith(end)), "")
+    prefix = next((name.removesuffix(WORDS) for name in sorted(tensors) if name.endswith(WORDS)), "")
 
     def one(name: str) -> Tensor:
         tensor = tensors[prefix + name]
@@ -76,7 +82,7 @@ def _weights(tensors: dict[str, Tensor], bert: Bert) -> Weights:
             norm=pair(f"{at}.output.LayerNorm"),
         )
 
-    words, positions = one(end), one("embeddings.position_embeddings.weight")
+    words, positions = one(WORDS), one("embeddings.position_embeddings.weight")
     if words.shape[1] != bert.hidden or bert.hidden % bert.heads or len(positions) < bert.positions:
         raise NotPacked("its weights have other sizes than config.json says")
     return Weights(
@@ -94,17 +100,20 @@ class PackedBert:
         def typed(pair: Linear) -> Linear:
             return pair[0].to(dtype), pair[1].to(dtype)
 
+        def own(pair: Linear) -> Linear:
+            return pair[0].clone(), pair[1].clone()  # a few kB that would keep the whole mapping
+
         self.dtype = dtype
         self._bert = bert
-        self._words, self._positions, self._norm = weights.words, weights.positions, weights.norm
+        self._words, self._positions, self._norm = weights.words, weights.positions, own(weights.norm)
         self._layers = [
             Layer(
-                typed(each.query_key_value),
-                typed(each.attended),
-                each.attended_norm,
-                typed(each.up),
-                typed(each.down),
-                each.norm,
+                query_key_value=typed(each.query_key_value),
+                attended=typed(each.attended),
+                attended_norm=own(each.attended_norm),
+                up=typed(each.up),
+                down=typed(each.down),
+                norm=own(each.norm),
             )
             for each in weights.layers
         ]

@@ -27,7 +27,7 @@ from daemon.log import Log, Table, Tombstone
 from daemon.store.archive import Archive
 from daemon.store.calibrations import Calibrations, Drawn, Known
 
-FEW = 8  # topics that are published together
+FEW = 8  # topics that are published together, at most
 WORDS = 50  # articles of an older release whose words are made at once
 IDLE = 0.25  # seconds to wait for an edit
 REST, LONG_REST = 1.0, 4.0  # times as long as the work took: where somebody waits for it, and where nobody does

@@ -19,6 +19,7 @@ CORPUS_DAYS = 30
 REREAD = 900.0  # seconds; an older corpus is read anew
 LOOK = 30.0  # seconds between two looks whether the archive has grown
 LOOK_YOUNG = 2.0  # the same before there is enough of it
+TOGETHER = 0.5  # seconds of drawing, after which what was drawn is published
 UNREAD = 50  # topics whose examples are looked for again at one look
 
 
@@ -112,15 +113,21 @@ class Desk:
         self._note_round()
 
     def draw(self, topics: Sequence[Topic], others: Collection[str]) -> list[Fresh]:
-        """None of them where the archive tells too little. ``others``: topics that another model has calibrated."""
+        """The first few of them, as many as are drawn in a moment; none where the archive tells too little.
+
+        ``others``: topics that another model has calibrated.
+        """
         corpus = self._corpus
         if corpus is None or not topics:
             return []
-        now, ids = self._clock.now(), [topic.id for topic in topics]
+        now, ids, started = self._clock.now(), [topic.id for topic in topics], self._clock.monotonic()
         before = self._calibrations.latest(self.model, ids)
         came = self._calibrations.came(ids, now)
-        asked = self._ask(topics, self._served.embedder)
-        return [self._fresh(each, corpus, now, before.get(each.topic.id), came, others) for each in asked]
+        fresh: list[Fresh] = []
+        for asked in self._ask(topics, self._served.embedder):
+            if not fresh or self._clock.monotonic() - started < TOGETHER:
+                fresh.append(self._fresh(asked, corpus, now, before.get(asked.topic.id), came, others))
+        return fresh
 
     def _fresh(
         self,

@@ -1,143 +1,233 @@
-"""A draft of a topic, tried before it is in force: on the archive, or on one article. Nothing is written or sent."""
+"""A draft of a topic, tried before it is in force: on the archive, or on one article. Nothing is written or sent.
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+archive ─▶ corpus ─▶ calibrate ─▶ field ─▶ candidates ─▶ read, weighed with gates ─▶ tally, curve, samples
+                                                                                      beside the version in force
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from consumers.asked import asked_of
-from consumers.bag import bag_of
+from consumers.bag import Bag, bag_of
+from consumers.calibration import calibrate
+from consumers.corpus import Corpus
 from consumers.embedding import Embedder
-from consumers.matcher import Watch, Weighed
-from consumers.model import Article, Passage, Topic
-from consumers.passages import texts_of
-from consumers.scoring import LINE, NEAR
+from consumers.model import Article, Calibration, Evidence, Passage, Sample, Topic
+from consumers.passages import ArticleTexts, texts_of
+from consumers.scoring import LINE
+from consumers.tally import Curve, Field, Page, Tally, candidates, curve_of, field_of, lines, pages_of, tally
+from consumers.watch import Watch, Weighed
 from daemon.store.archive import Archive, Archived
+
+DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """What a draft makes of one article."""
+    """What a topic makes of one article."""
 
     article: Article
     matched: bool
     score: float
     passage: Passage
     reasons: tuple[str, ...]
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """The version that a draft is compared with. ``calibration``: None where none was drawn for it yet."""
+
+    topic: Topic
+    calibration: Calibration | None = None
+    samples: tuple[Sample, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Against the version in force, in pages. ``gained``: only the draft has them; ``lost``: only the version has.
+
+    The samples of each are the strongest, best first.
+    """
+
+    topic: Topic
+    tally: Tally
+    both: int
+    gained: int
+    lost: int
+    samples_both: tuple[Tried, ...]
+    samples_gained: tuple[Tried, ...]
+    samples_lost: tuple[Tried, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackTest:
-    """What a draft would have matched. ``by_day``: (date in UTC, articles above the line), oldest first."""
+    """What a draft would have matched. ``articles``: looked at, the same page read from two feeds being one.
+
+    ``days``: that they span. ``curve``: None where they are too few to tell anything of a day.
+    """
 
     topic: Topic
+    calibration: Calibration
     since: float
-    articles: int  # looked at; the same page read from two feeds is one
-    other_model: int  # left out: their vectors come from another model
-    above: int
-    near: int  # just below the line
-    by_day: tuple[tuple[str, int], ...]
+    articles: int
+    days: float
+    tally: Tally
+    curve: Curve | None
     best: tuple[Tried, ...]  # best first
     just_above: tuple[Tried, ...]  # nearest to the line first; none that is among the best
     just_below: tuple[Tried, ...]  # nearest to the line first
+    stopped: tuple[Tried, ...]  # above the line, and a gate failed; best first
+    difference: Difference | None
 
 
-class _Page(NamedTuple):
-    """The best of the articles that one page was read as."""
-
-    score: float
-    article_id: str
-    day: str
-
-
-def try_article(topic: Topic, article: Article, embedder: Embedder) -> Tried:
-    """The article is embedded as the matcher would do it."""
+def try_article(topic: Topic, article: Article, embedder: Embedder, calibration: Calibration | None = None) -> Tried:
+    """The article is embedded as the matcher would do it. Without a ``calibration`` the shipped priors judge it."""
     texts = texts_of(article)
-    rows = embedder.encode(texts.embedded).astype(np.float16)
-    return _tried(_watch(topic, embedder), article, rows)
+    rows = embedder.encode(texts.embedded).astype(np.float16).astype(np.float32)
+    watch = Watch(asked_of([topic], embedder)[0], calibration)
+    return _tried(watch, _Read(article, texts, bag_of(texts), rows), embedder.model_id)
 
 
 def back_test(
     topic: Topic,
+    corpus: Corpus,
     archive: Archive,
     embedder: Embedder,
     *,
     since: float,
-    samples: int = 5,
-    progress: Callable[[int], None] = lambda articles: None,
+    now: float,
+    samples: Sequence[Sample] = (),
+    in_force: InForce | None = None,
+    shown: int = 5,
 ) -> BackTest:
-    """Every archived article seen at ``since`` or later, by its archived vectors. Raises ``Unavailable``.
+    """Calibrated by the whole corpus, counted on what was published at ``since`` or later. Raises ``Unavailable``.
 
-    ``progress`` is called now and then with the number of articles looked at so far.
+    ``corpus``: of this archive and of the embedder's model. Only the topic's words are embedded.
     """
-    watch = _watch(topic, embedder)
-    looked: set[int] = set()  # hashes: a year of URLs would not fit
-    pages: dict[str, _Page] = {}
-    other = 0
-    for chunk in archive.recent(since):
-        for archived, score in zip(chunk, _scores(watch, chunk, embedder.model_id), strict=True):
-            page = archived.article.url or archived.article.id
-            other += archived.model != embedder.model_id and hash(page) not in looked
-            looked.add(hash(page))
-            if score >= NEAR and (page not in pages or score > pages[page].score):
-                pages[page] = _Page(score, archived.article.id, _day(archived.article))
-        progress(len(looked))
-    ranked = sorted(pages.values(), reverse=True)
-    above = [page for page in ranked if page.score >= LINE]
-    below = ranked[len(above) :]
-
-    def shown(some: Sequence[_Page]) -> tuple[Tried, ...]:
-        found = archive.by_id([page.article_id for page in some])
-        return tuple(_tried(watch, archived.article, archived.vectors) for archived in found)
-
+    model = embedder.model_id
+    topics = [topic] if in_force is None else [topic, in_force.topic]
+    asked = asked_of(topics, embedder)
+    watch = Watch(asked[0], calibrate(asked[0], corpus, model=model, now=now, samples=samples))
+    within = corpus.at >= since
+    days = float(np.ptp(corpus.at[within])) / DAY if within.any() else 0.0
+    scale = lines(asked[0], corpus, model=model, now=now)
+    reader = _Reader(archive, corpus)
+    drafted = _Judged(watch, corpus, within, reader, lowest=scale["more"])
+    above, below = drafted.matched, [page for page in drafted.pages if page.weighed.score < LINE]
+    before = None
+    if in_force is not None:
+        calibration = in_force.calibration or calibrate(
+            asked[1], corpus, model=model, now=now, samples=in_force.samples
+        )
+        before = _Judged(Watch(asked[1], calibration), corpus, within, reader)
     return BackTest(
         topic=topic,
+        calibration=watch.calibration,
         since=since,
-        articles=len(looked),
-        other_model=other,
-        above=len(above),
-        near=len(below),
-        by_day=tuple(sorted(Counter(page.day for page in above).items())),
-        best=shown(above[:samples]),
-        just_above=shown(above[samples:][-samples:][::-1]),
-        just_below=shown(below[:samples]),
+        articles=len({corpus.urls[place] or corpus.ids[place] for place in np.flatnonzero(within)}),
+        days=days,
+        tally=tally(corpus, drafted.pages, days, drafted.beyond),
+        curve=curve_of(watch, corpus, drafted.field, drafted.pages, scale, days),
+        best=drafted.shown(above[:shown]),
+        just_above=drafted.shown(above[shown:][-shown:][::-1]),
+        just_below=drafted.shown(below[:shown]),
+        stopped=drafted.shown([p for p in drafted.pages if p.weighed.score >= LINE and p.weighed.gate][:shown]),
+        difference=None if before is None else _difference(drafted, before, days, shown),
     )
 
 
-def _watch(topic: Topic, embedder: Embedder) -> Watch:
-    return Watch(asked_of([topic], embedder)[0], None)
+def _difference(drafted: "_Judged", before: "_Judged", days: float, shown: int) -> Difference:
+    mine, theirs = drafted.by_page(), before.by_page()
+    both = [page for key, page in mine.items() if key in theirs]
+    gained = [page for key, page in mine.items() if key not in theirs]
+    lost = [page for key, page in theirs.items() if key not in mine]
+    return Difference(
+        topic=before.watch.topic,
+        tally=tally(before.corpus, before.pages, days, before.beyond),
+        both=len(both),
+        gained=len(gained),
+        lost=len(lost),
+        samples_both=drafted.shown(both[:shown]),
+        samples_gained=drafted.shown(gained[:shown]),
+        samples_lost=before.shown(lost[:shown]),
+    )
 
 
-def _scores(watch: Watch, chunk: Sequence[Archived], model: str) -> list[float]:
-    return [
-        _weighed(watch, archived.article, archived.vectors).score
-        if archived.model == model and len(archived.vectors)
-        else 0.0
-        for archived in chunk
-    ]
+# -- reading
 
 
-def _weighed(watch: Watch, article: Article, rows: NDArray[np.float16]) -> Weighed:
-    return watch.weigh(article, bag_of(texts_of(article)), rows.astype(np.float32))
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """``rows``: float32, as they are archived."""
+
+    article: Article
+    texts: ArticleTexts
+    bag: Bag
+    rows: NDArray[np.float32]
 
 
-def _tried(watch: Watch, article: Article, rows: NDArray[np.float16]) -> Tried:
-    texts = texts_of(article)
-    weighed = _weighed(watch, article, rows)
-    passage, words = watch.quote(texts, None, rows.astype(np.float32))
+class _Reader:
+    """Articles of a corpus by place, each read once for both versions of a topic."""
+
+    def __init__(self, archive: Archive, corpus: Corpus) -> None:
+        self._archive = archive
+        self._corpus = corpus
+        self._read: dict[int, _Read] = {}
+
+    def get(self, places: Sequence[int]) -> Mapping[int, _Read]:
+        """Those that are still kept. Raises ``Unavailable``."""
+        missing = {self._corpus.ids[place]: place for place in places if place not in self._read}
+        for archived in self._archive.by_id(list(missing)):
+            if len(archived.vectors):
+                self._read[missing[archived.article.id]] = _read(archived)
+        return {place: self._read[place] for place in places if place in self._read}
+
+
+def _read(archived: Archived) -> _Read:
+    texts = texts_of(archived.article)
+    return _Read(archived.article, texts, bag_of(texts), archived.vectors.astype(np.float32))
+
+
+class _Judged:
+    """What one version of a topic makes of the articles ``within``."""
+
+    def __init__(
+        self, watch: Watch, corpus: Corpus, within: NDArray[np.bool_], reader: _Reader, lowest: float = np.inf
+    ) -> None:
+        self.watch = watch
+        self.corpus = corpus
+        self.field: Field = field_of(watch, corpus)
+        chosen = candidates(watch, self.field, within, lowest)
+        self._read = reader.get(chosen.places.tolist())
+        weighed = {place: watch.weigh(read.article, read.bag, read.rows) for place, read in self._read.items()}
+        self.pages: Sequence[Page] = pages_of(corpus, weighed)
+        self.beyond = chosen.beyond
+
+    @property
+    def matched(self) -> Sequence[Page]:
+        return [page for page in self.pages if page.weighed.matched]
+
+    def by_page(self) -> Mapping[str, Page]:
+        return {self.corpus.urls[page.place] or self.corpus.ids[page.place]: page for page in self.matched}
+
+    def shown(self, pages: Sequence[Page]) -> tuple[Tried, ...]:
+        model = self.watch.calibration.model
+        return tuple(_tried(self.watch, self._read[page.place], model, page.weighed) for page in pages)
+
+
+def _tried(watch: Watch, read: _Read, model: str, weighed: Weighed | None = None) -> Tried:
+    weighed = weighed or watch.weigh(read.article, read.bag, read.rows)
+    passage, words = watch.quote(read.texts, None, read.rows)
+    evidence = watch.evidence(weighed, read.rows, model)
     return Tried(
-        article=article,
+        article=read.article,
         matched=weighed.matched,
         score=weighed.score,
         passage=passage,
-        reasons=watch.reasons(weighed, passage, words, ""),
+        reasons=watch.reasons(weighed, passage, words, evidence.nearest),
+        evidence=evidence,
     )
-
-
-def _day(article: Article) -> str:
-    at = article.seen if article.published is None else article.published
-    return datetime.fromtimestamp(at, UTC).date().isoformat()

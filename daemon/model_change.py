@@ -341,8 +341,11 @@ class ModelChange:
 
     def _read(self, model: str, articles: Sequence[Article]) -> None:
         vectors = vectors_of(articles, self._matchers.embedder(model))
-        read = [Read(each.id, each.revision, rows) for each, rows in zip(articles, vectors, strict=True)]
-        self._models.put(model, read)
+        read = (
+            Read(each.id, each.revision, len(rows), rows.astype("<f2").tobytes())
+            for each, rows in zip(articles, vectors, strict=True)
+        )
+        self._models.put(model, list(read))
 
     def _compare(self, before: str, after: KnownModel) -> None:
         """A few topics in the background; after the last ones the report."""

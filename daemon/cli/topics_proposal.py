@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from daemon.store import Store
     from daemon.store.verdicts import Proposal
 
-DAY = 86_400.0
-
 TopicId = Annotated[str, typer.Argument(metavar="ID", help="As in `wirewatch topics list`.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -140,20 +138,19 @@ def _compared(ctx: typer.Context, store: "Store", base: "Topic", wanted: "Topic"
     from rich.console import Console
 
     from consumers.embedding import open_embedder
-    from daemon.draft import back_test
-    from daemon.store.archive import Archive
+    from daemon.topics_in_force import TopicsInForce
+    from daemon.trial import on_archive
 
     model = load_settings(ctx).model
-    archive, since = Archive(store), time.time() - days * DAY
     with Console(stderr=True).status("back-test of what is proposed"):
-        embedder = open_embedder(model.name, model.device)
-        before, after = (back_test(topic, archive, embedder, since=since) for topic in (base, wanted))
-    return {
-        "days": days,
-        "articles": after.articles,
-        "in_force": {"above": before.above, "near": before.near},
-        "proposed": {"above": after.above, "near": after.near},
+        embedder = open_embedder(TopicsInForce(store).model_name(model.name), model.device)
+        found = on_archive(store, wanted, embedder, days=days, now=time.time(), in_force=base).back_test
+    before = found.difference.tally if found.difference else found.tally
+    counted = {
+        name: {"above": tally.above, "near": tally.near, "alerts_per_day": tally.a_day}
+        for name, tally in (("in_force", before), ("proposed", found.tally))
     }
+    return {"days": days, "articles": found.articles, **counted}
 
 
 def print_proposal(topic_id: str, proposal: Mapping[str, Any] | None) -> None:
@@ -170,6 +167,11 @@ def print_proposal(topic_id: str, proposal: Mapping[str, Any] | None) -> None:
         typer.echo(
             f"On {report['articles']:,} articles of {report['days']} days: {before['above']:,} -> {after['above']:,} "
             f"above the line, {before['near']:,} -> {after['near']:,} just below it"
+            + (
+                f"; alerts a day {before['alerts_per_day']:.1f} -> {after['alerts_per_day']:.1f}"
+                if after.get("alerts_per_day") is not None and before.get("alerts_per_day") is not None
+                else ""
+            )
         )
     typer.echo(f"Accept it:  {program()} topics accept {topic_id}")
     typer.echo(f"Forget it:  {program()} topics accept {topic_id} --drop")

@@ -154,6 +154,8 @@ class Archive:
                 made = {row.id: _bag(_article(row)) for row in texts}
             for row in (rows[id_] for id_ in ids if id_ in rows):
                 whole, title = np.frombuffer(row.leading, "<f2").astype(np.float16).reshape(2, -1)
+                if not (np.isfinite(whole).all() and np.isfinite(title).all()):
+                    continue  # one such number would spoil what is drawn for every topic
                 bag = made[row.id] if row.words is None else from_bytes(row.words)
                 builder.add(row.id, row.url, row.at, whole, title, bag)
         return builder.corpus()

@@ -9,8 +9,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, or_, select, tuple_, update
 
 from consumers.model import Article
@@ -57,13 +55,14 @@ class Progress:
         return f"re-reading the archive with {short}: {self.done:,} of {self.of:,} articles"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Read:
-    """Vectors of one revision of an article: float16 rows (whole, title, passages…)."""
+    """One revision of an article: so many ``rows`` (whole, title, passages…) of little-endian float16."""
 
     article_id: str
     revision: int
-    vectors: NDArray[np.float16]
+    rows: int
+    vectors: bytes
 
 
 class Models:
@@ -139,7 +138,8 @@ class Models:
         query = select(articles).where(articles.c.seen >= since, _unread_by(model))
         if below is not None:
             seen, identity = below
-            query = query.where(or_(articles.c.seen < seen, and_(articles.c.seen == seen, articles.c.id < identity)))
+            # the first condition says nothing new, but an index on `seen` can begin there: 1 ms instead of 90 in 41,000
+            query = query.where(articles.c.seen <= seen, or_(articles.c.seen < seen, articles.c.id < identity))
         query = query.order_by(articles.c.seen.desc(), articles.c.id.desc()).limit(limit)
         with self._store.read() as connection:
             return [Article(**row._asdict()) for row in connection.execute(query)]
@@ -152,8 +152,8 @@ class Models:
                 {
                     "article_id": each.article_id,
                     "model": model,
-                    "rows": len(each.vectors),
-                    "vectors": each.vectors.astype("<f2").tobytes(),
+                    "rows": each.rows,
+                    "vectors": each.vectors,
                 }
                 for each in read
                 if kept.get(each.article_id) == each.revision

@@ -184,6 +184,14 @@ def test_a_corpus_is_of_one_model_also_while_its_vectors_are_being_prepared(arch
     assert len(archive.corpus("unknown", 0.0, 10)) == 0
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_an_article_whose_vectors_are_no_numbers_is_in_no_corpus(archive: Archive, wrong: float):
+    spoilt = judged(article("spoilt"))
+    spoilt.vectors[1, 2] = wrong
+    archive.put([spoilt, judged(article("sound"))])
+    assert archive.corpus("model", 0.0, 10).ids == ("sound",)
+
+
 @pytest.mark.parametrize(("total", "limit"), [(7, 3), (100, 99), (1000, 300), (10, 10), (3, 10)])
 def test_of_more_articles_than_a_corpus_takes_it_takes_some_of_every_time(archive: Archive, total: int, limit: int):
     archive.put([judged(article(f"{n:04}", seen=float(n))) for n in range(total)])

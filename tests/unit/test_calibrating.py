@@ -368,16 +368,30 @@ def test_drawing_anew_takes_a_fifth_of_the_time_and_what_is_waited_for_a_half(of
     office.drawing.takes = 1.0
     office.run(lambda: len(office.published()) == len(many), rounds=2_000)
     first, office.drawing.at = office.drawing.at, []
-    assert _share(first, FEW) == pytest.approx(1 / 2, abs=0.05)
+    assert _share(first) == pytest.approx(1 / 2, abs=0.05)
     office.clock.forward(DAY)
     office.run(lambda: len(office.drawing.at) == len(many), rounds=5_000)
-    assert _share(office.drawing.at, FEW // 2) == pytest.approx(1 / (1 + LONG_REST), abs=0.05)
+    assert _share(office.drawing.at) == pytest.approx(1 / (1 + LONG_REST), abs=0.05)
 
 
-def _share(at: Sequence[float], together: int) -> float:
-    """Of the time from the first drawing to the last batch; each takes a second."""
-    last = len(at) - together
-    return last / (at[last] - at[0])
+def _share(at: Sequence[float]) -> float:
+    """Of the time; each takes a second, and rests after it."""
+    return (len(at) - 1) / (at[-1] - at[0])
+
+
+def test_what_is_drawn_in_a_moment_is_published_together_and_nobody_waits_longer_for_his_own(office: Office) -> None:
+    fill(office.store, ENOUGH, seen=office.clock.now())
+    office.log.append(TOPICS, [topic(f"t{n}") for n in range(FEW)])
+    office.drawing.takes = 0.2
+    seen: list[int] = []
+
+    def look() -> bool:
+        if (count := len(office.published())) not in seen:
+            seen.append(count)
+        return count == FEW
+
+    office.run(look)
+    assert seen == [0, 3, 6, FEW]
 
 
 def test_a_round_is_timed_from_the_first_topic_that_waits_to_the_last_that_is_done(office: Office) -> None:
@@ -385,7 +399,7 @@ def test_a_round_is_timed_from_the_first_topic_that_waits_to_the_last_that_is_do
     fill(office.store, ENOUGH, seen=office.clock.now())
     office.log.append(TOPICS, [topic("harbour"), topic("wheat")])
     office.run(lambda: bool(office.rounds))
-    assert office.rounds == [pytest.approx(2.0, abs=0.1)]
+    assert office.rounds == [pytest.approx(3.0, abs=0.1)]  # with a rest between the two
 
 
 def test_who_calibrates_tells_how_many_wait_and_how_old_the_oldest_is(office: Office) -> None:

@@ -34,7 +34,7 @@ def archived(store: Store, *articles: Article, model: str = OLD) -> None:
 
 
 def read(name: str, revision: int = 1, value: float = 2.0) -> Read:
-    return Read(name, revision, np.full((3, 4), value, np.float16))
+    return Read(name, revision, 3, np.full((3, 4), value, np.float16).tobytes())
 
 
 def states(models: Models) -> dict[str, str]:

@@ -339,6 +339,20 @@ def test_sizes_count_in_thousands_and_with_an_i_in_1024s() -> None:
     assert parse_size("1.5 GiB") == 1_610_612_736
 
 
+def test_a_model_that_is_named_by_a_path_lies_beside_the_settings(tmp_path: Path) -> None:
+    text = '[model]\nname = "models/e5"\nrerank = "./ranker"\n'
+    model = parse_settings(text, tmp_path / "wirewatch.toml").model
+    assert (model.name, model.rerank) == (str(tmp_path / "models" / "e5"), str(tmp_path / "ranker"))
+    assert parse('[model]\nname = "all-MiniLM-L6-v2"\n').model.name == "all-MiniLM-L6-v2"
+    assert parse("").model.rerank == ""
+
+
+def test_the_digest_of_a_model_is_read_in_either_case_and_nothing_else_is_taken_for_one() -> None:
+    assert parse(f'[model]\nsha256 = "{"A" * 64}"\n').model.sha256 == "a" * 64
+    assert "64 digits" in str(refusal(f'[model]\nsha256 = "{"a" * 63}"\n'))
+    assert refusal('[model]\nswitch = "never"\n').key == "model.switch"
+
+
 @pytest.mark.parametrize("value", [r"a\r\nX-Evil: 1", "W\u00e4chter"])
 def test_a_user_agent_that_cannot_travel_in_a_header_is_refused(value: str) -> None:
     assert "fetch.user_agent" in str(refusal(f'[fetch]\nuser_agent = "{value}"'))

@@ -1,0 +1,243 @@
+"""What a topic would have taken of an archive, counted: articles, stories, days. Pure.
+
+    corpus ─▶ field: strength of every article ─▶ candidates ─▶ (read and weighed one by one, with gates) ─▶ Tally
+
+The field is one pass over arrays, the same sum as ``Watch.weigh``. It says which articles are worth reading; what is
+counted is what ``Watch.weigh`` said of those, so that a back-test decides as the matcher does.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consumers.asked import Asked
+from consumers.calibration import EVIDENCE, SAME_DAYS, SAME_STORY, calibrate
+from consumers.corpus import Corpus
+from consumers.model import Sensitivity
+from consumers.scoring import LINE, NEAR, dense, lexical, said
+from consumers.watch import Watch, Weighed
+
+DAY = 86_400.0
+LOOKED_AT = 1_000  # articles that are read and weighed one by one, best first: 2 s
+BELOW = 100  # of them below the line, however many lie above it
+POSITIONS = 41  # of a curve
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """Of every article of a corpus, shape (n,). ``evidence``: without the pull."""
+
+    evidence: NDArray[np.float32]
+    strength: NDArray[np.float32]
+
+
+def field_of(watch: Watch, corpus: Corpus) -> Field:
+    calibration, terms = watch.calibration, watch.asked.terms
+    rarity = np.array(calibration.rarity or (1.0,) * len(terms), np.float32)
+    counts = corpus.words.said(terms)
+    words = lexical(*said(counts, rarity, corpus.words.lengths, calibration.length))
+    evidence = np.asarray(dense(*corpus.cosines(watch.asked.row)) + words, np.float32)
+    if not calibration.pull:
+        return Field(evidence, evidence)
+    pull = np.frombuffer(calibration.pull, np.float16).astype(np.float32)
+    return Field(evidence, evidence + corpus.whole_cosines(pull))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """``places`` in the corpus of the articles to be weighed, best first. ``beyond``: above the line, and too many."""
+
+    places: NDArray[np.intp]
+    beyond: int
+
+
+def candidates(watch: Watch, field: Field, within: NDArray[np.bool_], lowest: float) -> Candidates:
+    """Of the articles ``within``, those from a near miss on, or from the strength ``lowest`` on."""
+    line, width = watch.calibration.line, watch.calibration.width
+    lowest = min(lowest, line + width * float(np.log(NEAR / (1 - NEAR))))
+    strength = np.where(within, field.strength, -np.inf)
+    order = np.argsort(-strength, kind="stable")
+    above = int((strength >= line).sum())
+    until = int((strength >= lowest).sum())
+    if until <= LOOKED_AT:
+        return Candidates(order[:until], 0)
+    kept = min(above, LOOKED_AT - BELOW)
+    below = order[above : min(until, above + LOOKED_AT - kept)]
+    return Candidates(np.concatenate([order[:kept], below]), above - kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one page came to. ``place``: in the corpus, of the copy that matches best."""
+
+    place: int
+    weighed: Weighed
+
+
+def pages_of(corpus: Corpus, weighed: Mapping[int, Weighed]) -> list[Page]:
+    """Best first. The same page read from two feeds is one."""
+    best: dict[str, Page] = {}
+    for place, each in weighed.items():
+        key = corpus.urls[place] or corpus.ids[place]
+        known = best.get(key)
+        if known is None or _rank(each) > _rank(known.weighed):
+            best[key] = Page(place, each)
+    return sorted(best.values(), key=lambda page: (*_rank(page.weighed), corpus.ids[page.place]), reverse=True)
+
+
+def _rank(weighed: Weighed) -> tuple[bool, float]:
+    return weighed.matched, weighed.score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """``above``: articles that match; ``stories``: alerts; ``near``: articles just below the line.
+
+    ``stopped``: above the line, by the first gate that failed. ``by_day``: (date in UTC, articles, stories that began),
+    oldest first. ``a_day``: stories; None where the time is too short to tell. ``beyond``: above the line by meaning
+    and words, more than could be weighed with their gates, and counted nowhere else.
+    """
+
+    above: int
+    stories: int
+    near: int
+    stopped: Mapping[str, int]
+    by_day: tuple[tuple[str, int, int], ...]
+    a_day: float | None
+    beyond: int
+
+
+def tally(corpus: Corpus, pages: Sequence[Page], days: float, beyond: int) -> Tally:
+    """``days`` are those that the articles span; less than most of one tell nothing of a day."""
+    matched = [page for page in pages if page.weighed.matched]
+    places = [page.place for page in matched]
+    story = told_apart(corpus, places)
+    began: dict[int, float] = {}
+    for number, place in zip(story, places, strict=True):
+        began[number] = min(began.get(number, np.inf), float(corpus.at[place]))
+    articles = Counter(_date(float(corpus.at[place])) for place in places)
+    stories = Counter(_date(at) for at in began.values())
+    above_line = [page for page in pages if page.weighed.score >= LINE]
+    return Tally(
+        above=len(matched),
+        stories=len(began),
+        near=sum(NEAR <= page.weighed.score < LINE for page in pages),
+        stopped=dict(Counter(page.weighed.gate for page in above_line if page.weighed.gate)),
+        by_day=tuple((day, count, stories[day]) for day, count in sorted(articles.items())),
+        a_day=a_day(len(began), days),
+        beyond=beyond,
+    )
+
+
+def a_day(stories: int, days: float) -> float | None:
+    return stories / days if days >= 0.9 else None
+
+
+def told_apart(corpus: Corpus, places: Sequence[int]) -> list[int]:
+    """The story of each article, by number. ``places``: strongest first, for an article joins the strongest near it."""
+    story: list[int] = []
+    for n, near in enumerate(_near(corpus, places)):
+        before = np.flatnonzero(near[:n])
+        story.append(story[before[0]] if len(before) else n)
+    return story
+
+
+def _near(corpus: Corpus, places: Sequence[int]) -> NDArray[np.bool_]:
+    """Which articles report the same as which, as ``consumers.calibration.stories`` counts them."""
+    if not places:
+        return np.zeros((0, 0), np.bool_)
+    rows, at = corpus.wholes[list(places)].astype(np.float32), corpus.at[list(places)]
+    return np.asarray((rows @ rows.T >= SAME_STORY) & (np.abs(at[:, None] - at[None, :]) <= SAME_DAYS * DAY))
+
+
+# -- alerts against sensitivity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """Alerts a day against sensitivity: 0 is "fewer", ½ "balanced", 1 "more".
+
+    ``points``: (sensitivity, alerts a day), from few to many. ``words``: at each word. ``here``: where the topic
+    stands, with ``a_day``; that may be beyond both ends where it names a number of alerts.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    words: Mapping[Sensitivity, float]
+    here: float
+    a_day: float
+
+
+def curve_of(
+    watch: Watch, corpus: Corpus, field: Field, pages: Sequence[Page], lines: Mapping[Sensitivity, float], days: float
+) -> Curve | None:
+    """None where the time is too short to tell. Gates hold everywhere; the floor of evidence moves with the line."""
+    if days < 0.9:
+        return None
+    kept = sorted(
+        (page.place for page in pages if all(each.passed for each in page.weighed.gates if each.gate != "evidence")),
+        key=lambda place: -field.strength[place],
+    )
+    near = np.tril(_near(corpus, kept), -1)
+    strength, evidence = field.strength[kept], field.evidence[kept]
+    scale = _Scale(lines, EVIDENCE[watch.topic.kind])
+
+    def stories(position: float) -> float:
+        line, floor = scale.at(position)
+        taken = (strength >= line) & (evidence >= floor)
+        return float((~near[np.ix_(taken, taken)].any(axis=1)).sum()) / days
+
+    here = scale.position(watch.calibration.line, watch.topic.sensitivity)
+    positions = np.linspace(min(0.0, here), max(1.0, here), POSITIONS)
+    return Curve(
+        points=tuple((round(float(each), 3), round(stories(each), 3)) for each in positions),
+        words={word: round(stories(place), 3) for word, place in _WORDS.items()},
+        here=round(here, 3),
+        a_day=round(tally(corpus, pages, days, 0).stories / days, 3),
+    )
+
+
+def lines(asked: Asked, corpus: Corpus, *, model: str, now: float) -> Mapping[Sensitivity, float]:
+    """Where a first calibration would draw the line for each word."""
+    found: dict[Sensitivity, float] = {}
+    for word in _WORDS:
+        topic = replace(asked.topic, sensitivity=word, alerts_per_day=None)
+        found[word] = calibrate(replace(asked, topic=topic), corpus, model=model, now=now).line
+    return found
+
+
+_WORDS: Mapping[Sensitivity, float] = {"fewer": 0.0, "balanced": 0.5, "more": 1.0}
+_FURTHEST = 1.0  # beyond both ends of the scale
+
+
+class _Scale:
+    """Between the words both line and floor move evenly; beyond them as they did last."""
+
+    def __init__(self, lines: Mapping[Sensitivity, float], floors: Mapping[Sensitivity, float]) -> None:
+        self._lines = [lines[word] for word in _WORDS]
+        self._floors = [floors[word] for word in _WORDS]
+
+    def at(self, position: float) -> tuple[float, float]:
+        return _along(self._lines, position), max(0.0, _along(self._floors, position))
+
+    def position(self, line: float, word: Sensitivity) -> float:
+        """Where a line lies; where the lines of two words are one, the place of the word."""
+        first, middle, last = self._lines
+        if not first > middle > last:
+            return _WORDS[word]
+        steps = (first - middle, middle - last)
+        found = 0.5 * (first - line) / steps[0] if line > middle else 0.5 + 0.5 * (middle - line) / steps[1]
+        return float(min(max(found, -_FURTHEST), 1 + _FURTHEST))
+
+
+def _along(values: Sequence[float], position: float) -> float:
+    first, middle, last = values
+    step = (middle - first) if position < 0.5 else (last - middle)
+    return middle + 2 * (position - 0.5) * step
+
+
+def _date(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).date().isoformat()
