@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from consumers.calibration import evidence_floor
-from consumers.scoring import dense, lexical, score_of
+from consumers.scoring import score_of
+from consumers.tally import field_of
 
 if TYPE_CHECKING:
     from consumers.corpus import Corpus
@@ -69,19 +70,14 @@ def share_of(both: int, only_before: int, only_after: int) -> float:
 def taken(watch: "Watch", corpus: "Corpus") -> dict[str, float]:
     """The articles that have the evidence and the strength to match, by id, with their scores.
 
-    As ``Watch.weigh`` finds them one by one; the gates that ask about an article's text or source are not passed yet.
+    As ``Watch.weigh`` finds them one by one; the gates that ask about an article's text or source are not passed yet,
+    and what a person said of an article is left out: it holds with either model.
     """
     if not len(corpus):
         return {}
-    asked, calibration = watch.asked, watch.calibration
-    counts, titled = corpus.words.said(asked.terms)
-    rarity = np.array(calibration.rarity or (1.0,) * len(asked.terms), np.float32)
-    words = lexical(counts, titled, rarity, corpus.words.lengths, calibration.length)
-    evidence = dense(*corpus.cosines(asked.row)) + words
-    pull = np.frombuffer(calibration.pull, np.float16).astype(np.float32)
-    strength = evidence + corpus.whole_cosines(pull) if len(pull) else evidence
-    found = np.flatnonzero((strength >= calibration.line) & (evidence >= evidence_floor(watch.topic)))
-    return {corpus.ids[n]: score_of(float(strength[n]), calibration.line, calibration.width) for n in found}
+    field, calibration = field_of(watch, corpus), watch.calibration
+    found = np.flatnonzero((field.strength >= calibration.line) & (field.evidence >= evidence_floor(watch.topic)))
+    return {corpus.ids[n]: score_of(float(field.strength[n]), calibration.line, calibration.width) for n in found}
 
 
 def agreement(topic_id: str, before: Mapping[str, float], after: Mapping[str, float]) -> Agreement:

@@ -1,6 +1,6 @@
 """What an archive says of a topic: how rare its words are, what its best articles have in common, where its line lies.
 
-    corpus ─▶ evidence of every article ─▶ feedback: the best twenty ─▶ pull ─▶ strengths ─▶ line, width, stories a day
+    corpus ─▶ evidence of every article ─▶ pull (consumers/feedback.py) ─▶ strengths ─▶ line, width, stories a day
 
 One line for all topics loses more than anything else: a topic's scores depend on how it is worded. So the line is set
 between the noise (the mean of the archive) and the topic's own best articles:
@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from consumers.asked import Asked
 from consumers.corpus import Corpus
+from consumers.feedback import Examples, examples_of, moved_line, pull_of, pull_without_archive
 from consumers.model import Calibration, Kind, Sample, Sensitivity, Topic
 from consumers.scoring import dense, lexical, said
 
 ENOUGH = 100  # articles of an archive that can tell; below, the shipped priors do
-FEEDBACK, SHARPNESS, PULL = 20, 0.05, 0.9  # articles, temperature of their weights, weight of what they share
 COPY = 0.95  # cosine with the query from which on an article only repeats it: it tells nothing new
 BEST, SIGMAS = 3, 2.0
 WIDTHS = 4.0  # between the noise and the line
@@ -59,6 +59,7 @@ class Strengths:
     pull: NDArray[np.float16]  # (d,)
     rarity: NDArray[np.float32]
     length: float
+    examples: Examples
 
 
 def evidence_floor(topic: Topic) -> float:
@@ -77,7 +78,9 @@ def priors(topic: Topic, model: str, now: float = 0.0) -> Calibration:
     )
 
 
-def strengths(asked: Asked, corpus: Corpus, *, previous: Calibration | None = None) -> Strengths:
+def strengths(
+    asked: Asked, corpus: Corpus, *, samples: Sequence[Sample] = (), previous: Calibration | None = None
+) -> Strengths:
     """``previous``: of the same version and model; the pull then moves slowly."""
     counts = corpus.words.said(asked.terms)
     frequency = (counts > 0).sum(axis=1)
@@ -86,18 +89,28 @@ def strengths(asked: Asked, corpus: Corpus, *, previous: Calibration | None = No
     wholes, titles = corpus.cosines(asked.row)
     evidence = dense(wholes, titles) + lexical(*said(counts, rarity, corpus.words.lengths, length))
     original = np.maximum(wholes, titles) <= COPY
-    pull = _feedback(np.where(original, evidence, -np.inf), corpus)
+    if not original.any():
+        original = np.ones_like(original)
+    examples = examples_of(samples, corpus)
+    pull = pull_of(np.where(original, evidence, -np.inf), corpus, examples)
     if previous is not None and previous.pull:
         pull += (1 - SMOOTHING) * (np.frombuffer(previous.pull, np.float16).astype(np.float32) - pull)
     rounded = pull.astype(np.float16)
     total = evidence + corpus.whole_cosines(rounded.astype(np.float32))
-    return Strengths(evidence, total, original, rounded, rarity, length)
+    return Strengths(evidence, total, original, rounded, rarity, length, examples)
 
 
-def _feedback(evidence: NDArray[np.float32], corpus: Corpus) -> NDArray[np.float32]:
-    best = np.argsort(-evidence, kind="stable")[:FEEDBACK]
-    weights = np.exp((evidence[best] - evidence[best[0]]) / SHARPNESS)
-    return np.asarray(PULL * (weights / weights.sum()) @ corpus.wholes[best].astype(np.float32), np.float32)
+def with_calibration(asked: Asked, corpus: Corpus, calibration: Calibration) -> Strengths:
+    """What a topic makes of a corpus by a calibration that was drawn before, from another one as a rule."""
+    wholes, titles = corpus.cosines(asked.row)
+    rarity = np.array(calibration.rarity or (1.0,) * len(asked.terms), np.float32)
+    words = lexical(*said(corpus.words.said(asked.terms), rarity, corpus.words.lengths, calibration.length))
+    pull = np.frombuffer(calibration.pull, np.float16)
+    evidence = dense(wholes, titles) + words
+    total = evidence + corpus.whole_cosines(pull.astype(np.float32)) if len(pull) else evidence
+    original = np.maximum(wholes, titles) <= COPY
+    examples = examples_of(calibration.samples, corpus)
+    return Strengths(evidence, total, original, pull, rarity, calibration.length, examples)
 
 
 def calibrate(
@@ -112,9 +125,9 @@ def calibrate(
     """``previous``: the calibration in force; where it is of the same version and model, the new one stays near it."""
     topic = asked.topic
     if len(corpus) < ENOUGH:
-        return replace(priors(topic, model, now), samples=tuple(samples))
-    known = previous if _is_of(previous, topic, model) and len(corpus) >= YOUNG else None
-    found = strengths(asked, corpus, previous=known)
+        return _before_an_archive(asked, corpus, model, now, samples)
+    known = previous if _is_of(previous, topic, model, samples) and len(corpus) >= YOUNG else None
+    found = strengths(asked, corpus, samples=samples, previous=known)
     counted = stories(corpus, found)
     noise = float(found.total[found.original].mean())
     line = _line(topic, found, counted, corpus.days)
@@ -138,11 +151,23 @@ def calibrate(
     )
 
 
-def _is_of(previous: Calibration | None, topic: Topic, model: str) -> bool:
+def _before_an_archive(asked: Asked, corpus: Corpus, model: str, now: float, samples: Sequence[Sample]) -> Calibration:
+    prior = replace(priors(asked.topic, model, now), samples=tuple(samples))
+    if not samples:
+        return prior
+    examples = examples_of(samples, corpus)
+    pull = pull_without_archive(examples, len(asked.row)).astype(np.float16)
+    # what an example itself gains, a stranger does not: halfway between lies the line
+    own = float((examples.rows[examples.relevant] @ pull).mean()) if examples.relevant.any() else 0.0
+    return replace(prior, pull=pull.tobytes(), line=prior.line + own / 2)
+
+
+def _is_of(previous: Calibration | None, topic: Topic, model: str, samples: Sequence[Sample]) -> bool:
     return (
         previous is not None
         and (previous.topic_version, previous.model) == (topic.version, model)
         and previous.articles >= YOUNG
+        and [sample.ref for sample in previous.samples] == [sample.ref for sample in samples]
     )
 
 
@@ -153,7 +178,8 @@ def _line(topic: Topic, found: Strengths, counted: "Stories", days: float) -> fl
     lowest = noise + SIGMAS * spread
     if topic.alerts_per_day is not None:
         return max(lowest, counted.line_for(topic.alerts_per_day, days))
-    return max(lowest, noise + CUT[topic.kind][topic.sensitivity] * (best - noise))
+    line = max(lowest, noise + CUT[topic.kind][topic.sensitivity] * (best - noise))
+    return moved_line(line, noise, found.total, found.examples)
 
 
 def _bar(asked: Asked, corpus: Corpus, found: Strengths, near: float) -> float:
@@ -181,13 +207,14 @@ class Stories:
     """The strength of the strongest article of each story that a topic would find, strongest first."""
 
     leaders: NDArray[np.float32]
+    share: float = 1.0  # of the articles of that time that were looked at
 
     def a_day(self, line: float, days: float) -> float:
-        return float((self.leaders >= line).sum() / days)
+        return float((self.leaders >= line).sum() / days / self.share)
 
     def line_for(self, a_day: float, days: float) -> float:
         """The line that so many stories a day reach; below all of them where there are fewer."""
-        wanted = round(a_day * days)
+        wanted = round(a_day * days * self.share)
         if wanted >= len(self.leaders):
             return float(self.leaders[-1]) if len(self.leaders) else 0.0
         return float(self.leaders[max(wanted, 1) - 1] + self.leaders[wanted]) / 2
@@ -202,7 +229,7 @@ def stories(corpus: Corpus, found: Strengths) -> Stories:
     rows, at = corpus.wholes[order].astype(np.float32), corpus.at[order]
     near = (rows @ rows.T >= SAME_STORY) & (np.abs(at[:, None] - at[None, :]) <= SAME_DAYS * 86_400)
     leads = ~np.tril(near, -1).any(axis=1)
-    return Stories(found.total[order][leads])
+    return Stories(found.total[order][leads], corpus.share)
 
 
 Where = Literal["fewer", "balanced", "more"]

@@ -33,14 +33,18 @@ class Words:
 
     def _counted(self, number: int) -> NDArray[np.float32]:
         found = np.zeros(len(self.lengths), np.float32)
-        start, end = np.searchsorted(self.stems, [np.uint32(number), np.uint32(number) + np.uint64(1)])
+        sought = np.uint32(number)  # of another type, all stems would be converted for each search
+        start, end = np.searchsorted(self.stems, sought, "left"), np.searchsorted(self.stems, sought, "right")
         found[self.articles[start:end]] = self.counts[start:end]
         return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Corpus:
-    """Of one model. ``wholes`` and ``titles``: float16 unit rows, shape (n, d). ``at``: published, else seen."""
+    """Of one model. ``wholes`` and ``titles``: float16 unit rows, shape (n, d). ``at``: published, else seen.
+
+    ``share`` of the articles of that time are in it, 0 to 1.
+    """
 
     ids: tuple[str, ...]
     urls: tuple[str, ...]
@@ -48,6 +52,7 @@ class Corpus:
     wholes: NDArray[np.float16]
     titles: NDArray[np.float16]
     words: Words
+    share: float = 1.0
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,6 +63,11 @@ class Corpus:
 
     def whole_cosines(self, row: NDArray[np.float32]) -> NDArray[np.float32]:
         return _products(self.wholes, row)
+
+    def places(self, ids: Sequence[str]) -> list[int | None]:
+        """Of articles named by id or URL; None for one that is not in it."""
+        known = {name: place for names in (self.urls, self.ids) for place, name in enumerate(names) if name}
+        return [known.get(name) for name in ids]
 
     @property
     def days(self) -> float:
@@ -86,7 +96,7 @@ class CorpusBuilder:
         self.titles.append(title)
         self.bags.append(bag)
 
-    def corpus(self) -> Corpus:
+    def corpus(self, share: float = 1.0) -> Corpus:
         return Corpus(
             tuple(self.ids),
             tuple(self.urls),
@@ -94,6 +104,7 @@ class CorpusBuilder:
             _stacked(self.wholes),
             _stacked(self.titles),
             _words(self.bags),
+            share,
         )
 
 

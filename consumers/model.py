@@ -116,11 +116,14 @@ class Calibration:
     samples: tuple[Sample, ...] = ()
 
 
+PartName = Literal["meaning", "title", "words", "archive", "examples"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """``share`` of a score, 0 to 1; the shares of a match sum to 1. Negative: it spoke against."""
 
-    name: Literal["meaning", "title", "words", "archive", "examples"]
+    name: PartName
     share: float
 
 
@@ -128,7 +131,9 @@ class Part:
 class Gated:
     """One gate that an article had to pass. ``why`` is for people: "says Russian", "published 9 days ago"."""
 
-    gate: Literal["evidence", "actors", "require", "exclude", "languages", "sources", "not_sources", "max_age"]
+    gate: Literal[
+        "evidence", "verdict", "actors", "require", "exclude", "languages", "sources", "not_sources", "max_age"
+    ]
     passed: bool
     why: str = ""
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from consumers.asked import Asked
 from consumers.calibration import EVIDENCE, SAME_DAYS, SAME_STORY, calibrate
 from consumers.corpus import Corpus
-from consumers.model import Sensitivity
+from consumers.model import Sample, Sensitivity
 from consumers.scoring import LINE, NEAR, dense, lexical, said
 from consumers.watch import Watch, Weighed
 
@@ -25,6 +25,7 @@ DAY = 86_400.0
 LOOKED_AT = 1_000  # articles that are read and weighed one by one, best first: 2 s
 BELOW = 100  # of them below the line, however many lie above it
 POSITIONS = 41  # of a curve
+SHORTEST = 0.9  # days that tell something of one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,19 +56,20 @@ class Candidates:
     beyond: int
 
 
-def candidates(watch: Watch, field: Field, within: NDArray[np.bool_], lowest: float) -> Candidates:
-    """Of the articles ``within``, those from a near miss on, or from the strength ``lowest`` on."""
+def candidates(watch: Watch, corpus: Corpus, field: Field, within: NDArray[np.bool_], lowest: float) -> Candidates:
+    """Of the articles ``within``, those from a near miss on, or from the strength ``lowest`` on, and the examples."""
     line, width = watch.calibration.line, watch.calibration.width
     lowest = min(lowest, line + width * float(np.log(NEAR / (1 - NEAR))))
     strength = np.where(within, field.strength, -np.inf)
     order = np.argsort(-strength, kind="stable")
     above = int((strength >= line).sum())
     until = int((strength >= lowest).sum())
-    if until <= LOOKED_AT:
-        return Candidates(order[:until], 0)
-    kept = min(above, LOOKED_AT - BELOW)
+    named = [sample.ref.removeprefix("article:") for sample in watch.calibration.samples]
+    known = [place for place in (corpus.places(named) if named else ()) if place is not None and within[place]]
+    kept = above if until <= LOOKED_AT else min(above, LOOKED_AT - BELOW)
     below = order[above : min(until, above + LOOKED_AT - kept)]
-    return Candidates(np.concatenate([order[:kept], below]), above - kept)
+    places = dict.fromkeys([*order[:kept].tolist(), *below.tolist(), *known])
+    return Candidates(np.array(list(places), np.intp), above - kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +130,14 @@ def tally(corpus: Corpus, pages: Sequence[Page], days: float, beyond: int) -> Ta
         near=sum(NEAR <= page.weighed.score < LINE for page in pages),
         stopped=dict(Counter(page.weighed.gate for page in above_line if page.weighed.gate)),
         by_day=tuple((day, count, stories[day]) for day, count in sorted(articles.items())),
-        a_day=a_day(len(began), days),
+        a_day=a_day(len(began), days, corpus.share),
         beyond=beyond,
     )
 
 
-def a_day(stories: int, days: float) -> float | None:
-    return stories / days if days >= 0.9 else None
+def a_day(stories: int, days: float, share: float) -> float | None:
+    """``share`` of the articles of that time were looked at."""
+    return stories / days / share if days >= SHORTEST else None
 
 
 def told_apart(corpus: Corpus, places: Sequence[int]) -> list[int]:
@@ -174,21 +177,26 @@ class Curve:
 def curve_of(
     watch: Watch, corpus: Corpus, field: Field, pages: Sequence[Page], lines: Mapping[Sensitivity, float], days: float
 ) -> Curve | None:
-    """None where the time is too short to tell. Gates hold everywhere; the floor of evidence moves with the line."""
-    if days < 0.9:
+    """None where the time is too short to tell.
+
+    Gates and verdicts hold everywhere; the floor of evidence moves with the line.
+    """
+    if days < SHORTEST:
         return None
     kept = sorted(
-        (page.place for page in pages if all(each.passed for each in page.weighed.gates if each.gate != "evidence")),
-        key=lambda place: -field.strength[place],
+        (page for page in pages if all(each.passed for each in page.weighed.gates if each.gate != "evidence")),
+        key=lambda page: -field.strength[page.place],
     )
-    near = np.tril(_near(corpus, kept), -1)
-    strength, evidence = field.strength[kept], field.evidence[kept]
+    places = [page.place for page in kept]
+    near = np.tril(_near(corpus, places), -1)
+    strength, evidence = field.strength[places], field.evidence[places]
+    said = np.array([any(each.gate == "verdict" for each in page.weighed.gates) for page in kept], np.bool_)
     scale = _Scale(lines, EVIDENCE[watch.topic.kind])
 
     def stories(position: float) -> float:
         line, floor = scale.at(position)
-        taken = (strength >= line) & (evidence >= floor)
-        return float((~near[np.ix_(taken, taken)].any(axis=1)).sum()) / days
+        taken = said | ((strength >= line) & (evidence >= floor))
+        return float((~near[np.ix_(taken, taken)].any(axis=1)).sum()) / days / corpus.share
 
     here = scale.position(watch.calibration.line, watch.topic.sensitivity)
     positions = np.linspace(min(0.0, here), max(1.0, here), POSITIONS)
@@ -196,16 +204,18 @@ def curve_of(
         points=tuple((round(float(each), 3), round(stories(each), 3)) for each in positions),
         words={word: round(stories(place), 3) for word, place in _WORDS.items()},
         here=round(here, 3),
-        a_day=round(tally(corpus, pages, days, 0).stories / days, 3),
+        a_day=round(tally(corpus, pages, days, 0).a_day or 0.0, 3),
     )
 
 
-def lines(asked: Asked, corpus: Corpus, *, model: str, now: float) -> Mapping[Sensitivity, float]:
+def lines(
+    asked: Asked, corpus: Corpus, *, model: str, now: float, samples: Sequence[Sample] = ()
+) -> Mapping[Sensitivity, float]:
     """Where a first calibration would draw the line for each word."""
     found: dict[Sensitivity, float] = {}
     for word in _WORDS:
         topic = replace(asked.topic, sensitivity=word, alerts_per_day=None)
-        found[word] = calibrate(replace(asked, topic=topic), corpus, model=model, now=now).line
+        found[word] = calibrate(replace(asked, topic=topic), corpus, model=model, now=now, samples=samples).line
     return found
 
 

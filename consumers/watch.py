@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,12 @@ from consumers.asked import Asked
 from consumers.bag import Bag, counts_in
 from consumers.calibration import evidence_floor, indexed, priors
 from consumers.gates import Gates
-from consumers.model import Article, Calibration, Evidence, Gated, Part, Passage, Topic
+from consumers.model import Article, Calibration, Evidence, Gated, Part, PartName, Passage, Topic, Wanted
 from consumers.passages import ArticleTexts
 from consumers.scoring import (
+    CLEARLY,
     COVERAGE,
+    FLOOR,
     LINE,
     PRESENCE,
     TITLE,
@@ -46,7 +49,7 @@ class Watch:
     def __init__(self, asked: Asked, calibration: Calibration | None, gates: Gates | None = None) -> None:
         """``calibration``: None before there is one of this version; then the shipped priors do."""
         self.asked = asked
-        self.gates = gates or Gates(asked.topic)
+        self.gates = gates or (Gates(asked.topic) if has_gates(asked.topic) else _NO_GATES)
         self.calibration = calibration or priors(asked.topic, "")
         rarity = self.calibration.rarity or (1.0,) * len(asked.terms)
         self._rarity = np.array(rarity, np.float32)
@@ -55,6 +58,7 @@ class Watch:
         self._samples = np.array(
             [np.frombuffer(sample.row, np.float16).astype(np.float32) for sample in self.calibration.samples]
         )
+        self._verdicts = {sample.ref.removeprefix("article:"): sample.relevant for sample in self.calibration.samples}
 
     @property
     def topic(self) -> Topic:
@@ -79,7 +83,10 @@ class Watch:
         pull = float(rows[0] @ self._pull) if len(self._pull) else 0.0
         strength = float(evidence + pull)
         score = score_of(strength, self.calibration.line, self.calibration.width)
-        gates = (_enough(evidence >= self._floor), *self.gates.judge(article)) if score >= 0.1 else ()
+        verdict = self._verdict(article)
+        if verdict:
+            score = max(score, CLEARLY)
+        gates = self._gates(article, verdict, enough=evidence >= self._floor) if score >= FLOOR else ()
         gate = next((each.gate for each in gates if not each.passed), "")
         return Weighed(
             score=score,
@@ -87,8 +94,25 @@ class Watch:
             matched=score >= LINE and not gate,
             gate=gate,
             gates=gates,
-            parts=_parts(WHOLE * whole, TITLE * title, COVERAGE * coverage + PRESENCE * presence, pull),
+            parts=_parts(
+                meaning=WHOLE * whole,
+                title=TITLE * title,
+                words=COVERAGE * coverage + PRESENCE * presence,
+                **{"examples" if self._verdicts else "archive": pull},
+            ),
         )
+
+    def _verdict(self, article: Article) -> bool | None:
+        """What its user said of this very article, if anything."""
+        return self._verdicts.get(article.id, self._verdicts.get(article.url)) if self._verdicts else None
+
+    def _gates(self, article: Article, verdict: bool | None, *, enough: bool) -> tuple[Gated, ...]:
+        if verdict is None:
+            first = Gated(gate="evidence", passed=enough, why="" if enough else "too little evidence of its own")
+        else:
+            said = f"you said that it is {'relevant' if verdict else 'not relevant'}"
+            first = Gated(gate="verdict", passed=verdict, why=said)
+        return (first, *self.gates.judge(article))
 
     def quote(
         self, texts: ArticleTexts, terms: Terms | None, rows: NDArray[np.float32]
@@ -132,11 +156,22 @@ def about(a_day: float) -> str:
     return f"about {a_week:.0f} a week" if a_week >= 0.95 else "less than one a week"
 
 
-def _enough(passed: bool) -> Gated:
-    return Gated(gate="evidence", passed=passed, why="" if passed else "too little evidence of its own")
+_NO_GATES = Gates(Topic(id="", query=""))  # shared by all topics that have none: a hundred thousand have one object
 
 
-def _parts(whole: float, title: float, words: float, pull: float) -> tuple[Part, ...]:
-    every = max(whole + title + words + pull, 1e-6)
-    found = (("meaning", whole), ("title", title), ("words", words), ("archive", pull))
-    return tuple(Part(name=name, share=round(float(part / every), 3)) for name, part in found if part)  # type: ignore[arg-type]
+def has_gates(topic: Topic) -> bool:
+    return bool(
+        topic.require != Wanted()
+        or topic.exclude != Wanted()
+        or topic.languages
+        or topic.sources
+        or topic.not_sources
+        or topic.max_age is not None
+    )
+
+
+def _parts(**worth: float) -> tuple[Part, ...]:
+    every = max(sum(worth.values()), 1e-6)
+    return tuple(
+        Part(name=cast("PartName", name), share=round(float(part / every), 3)) for name, part in worth.items() if part
+    )

@@ -5,12 +5,12 @@ archive ─▶ corpus ─▶ calibrate ─▶ field ─▶ candidates ─▶ rea
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from consumers.asked import asked_of
+from consumers.asked import Asked, asked_of
 from consumers.bag import Bag, bag_of
 from consumers.calibration import calibrate
 from consumers.corpus import Corpus
@@ -86,10 +86,16 @@ class BackTest:
 
 def try_article(topic: Topic, article: Article, embedder: Embedder, calibration: Calibration | None = None) -> Tried:
     """The article is embedded as the matcher would do it. Without a ``calibration`` the shipped priors judge it."""
+    rows = embedder.encode(texts_of(article).embedded).astype(np.float16).astype(np.float32)
+    return try_archived(asked_of([topic], embedder)[0], calibration, article, rows, embedder.model_id)
+
+
+def try_archived(
+    asked: Asked, calibration: Calibration | None, article: Article, rows: NDArray[np.float32], model: str
+) -> Tried:
+    """``rows``: as they are archived, by ``model``, which made the topic's row, too. Every gate is judged."""
     texts = texts_of(article)
-    rows = embedder.encode(texts.embedded).astype(np.float16).astype(np.float32)
-    watch = Watch(asked_of([topic], embedder)[0], calibration)
-    return _tried(watch, _Read(article, texts, bag_of(texts), rows), embedder.model_id)
+    return _tried(Watch(asked, calibration), _Read(article, texts, bag_of(texts), rows), model)
 
 
 def back_test(
@@ -114,7 +120,7 @@ def back_test(
     watch = Watch(asked[0], calibrate(asked[0], corpus, model=model, now=now, samples=samples))
     within = corpus.at >= since
     days = float(np.ptp(corpus.at[within])) / DAY if within.any() else 0.0
-    scale = lines(asked[0], corpus, model=model, now=now)
+    scale = lines(asked[0], corpus, model=model, now=now, samples=samples)
     reader = _Reader(archive, corpus)
     drafted = _Judged(watch, corpus, within, reader, lowest=scale["more"])
     above, below = drafted.matched, [page for page in drafted.pages if page.weighed.score < LINE]
@@ -201,7 +207,7 @@ class _Judged:
         self.watch = watch
         self.corpus = corpus
         self.field: Field = field_of(watch, corpus)
-        chosen = candidates(watch, self.field, within, lowest)
+        chosen = candidates(watch, corpus, self.field, within, lowest)
         self._read = reader.get(chosen.places.tolist())
         weighed = {place: watch.weigh(read.article, read.bag, read.rows) for place, read in self._read.items()}
         self.pages: Sequence[Page] = pages_of(corpus, weighed)
@@ -223,6 +229,8 @@ def _tried(watch: Watch, read: _Read, model: str, weighed: Weighed | None = None
     weighed = weighed or watch.weigh(read.article, read.bag, read.rows)
     passage, words = watch.quote(read.texts, None, read.rows)
     evidence = watch.evidence(weighed, read.rows, model)
+    if not weighed.gates:  # so far below the line that they were not asked
+        evidence = replace(evidence, gates=watch.gates.judge(read.article))
     return Tried(
         article=read.article,
         matched=weighed.matched,

@@ -22,19 +22,16 @@ from daemon.topics_in_force import TopicsInForce
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tested:
-    """``archived``: articles of the time that the draft was calibrated over. ``left_out``: of those that were looked
-    at, without vectors of this model or without text. ``unread``: examples whose text is not known, and do not count.
+    """``archived``: articles of the time that the draft was calibrated over; ``share`` of them were looked at, and of
+    those ``left_out`` have no vectors of this model, or no text. ``unread``: examples whose text is not known, and
+    which do not count.
     """
 
     back_test: BackTest
     archived: int
+    share: float
     left_out: int
     unread: tuple[Unread, ...]
-
-    @property
-    def thinned(self) -> float:
-        """Articles for each one that was looked at; 1 where it was all of them."""
-        return max(self.archived / CORPUS_ARTICLES, 1.0)
 
 
 def on_archive(
@@ -72,6 +69,7 @@ def on_archive(
             shown=shown,
         ),
         archived=archived,
+        share=corpus.share,
         left_out=max(0, min(archived, CORPUS_ARTICLES) - len(corpus)),
         unread=unread(draft, Examples(store)),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,22 @@ Scores = NDArray[np.float64]
 Truth = NDArray[np.bool_]
 
 LINES = np.arange(0.0, 1.6, 0.01)
+
+
+class Counts(NamedTuple):
+    found: int
+    false: int
+    missed: int
+
+
+def counted(matched: Truth, positive: Truth) -> Counts:
+    return Counts(int((matched & positive).sum()), int((matched & ~positive).sum()), int((~matched & positive).sum()))
+
+
+def micro_macro(topics: Sequence[Counts]) -> tuple[float, float]:
+    """F1 over all topics together, and the mean of each topic's."""
+    counts = np.array(topics, dtype=np.float64).T
+    return float(_f1(counts.sum(axis=1))), float(_f1(counts).mean())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +71,6 @@ def _counts(scores: Scores, positive: Truth) -> NDArray[np.int64]:
     return np.array([found, len(no) - np.searchsorted(no, LINES), len(yes) - found])
 
 
-def _f1(counts: NDArray[np.int64]) -> Scores:
+def _f1(counts: NDArray[np.int64] | Scores) -> Scores:
     found, false, missed = counts
     return np.asarray(2 * found / np.maximum(2 * found + false + missed, 1), dtype=np.float64)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.quality.measures import Scores
 from benchmarks.quality.sets import EvaluationSet
@@ -18,13 +19,13 @@ CANDIDATE = 0.2
 WHOLE, TITLE, BEST, COVERAGE, TOGETHER, SATURATION, LENGTH, SHORT = 0.5, 0.25, 0.25, 0.3, 0.2, 1.2, 0.08, 20
 
 
-def previous(chosen: EvaluationSet, asked: Sequence[Asked], rows: Rows) -> list[Scores]:
+def previous(chosen: EvaluationSet, asked: Sequence[Asked], queries: NDArray[np.float32], rows: Rows) -> list[Scores]:
     terms = [terms_of(texts_of(article)) for article in chosen.articles]
     scores = []
-    for judged, each in zip(chosen.judgements, asked, strict=True):
+    for judged, each, query in zip(chosen.judgements, asked, queries, strict=True):
         of_topic = np.empty(len(judged.places))
         for n, place in enumerate(judged.places):
-            cosines = rows[place] @ each.row
+            cosines = rows[place] @ query
             near = cosines.max() >= CANDIDATE
             of_topic[n] = _judge(each.words, cosines.tolist(), terms[place]) if near else cosines.max() - 1
         scores.append(of_topic)

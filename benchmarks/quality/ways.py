@@ -2,26 +2,31 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.quality.measures import Scores
 from benchmarks.quality.sets import EvaluationSet
 from benchmarks.quality.vectors import Rows
-from consumers.asked import Asked
+from consumers.embedding import Embedder
 from consumers.model import Article
 from consumers.words import query_words, words_of
 
 K1, B = 1.2, 0.75
 
 
-def cosine(chosen: EvaluationSet, asked: Sequence[Asked], rows: Rows) -> list[Scores]:
+def plain_rows(chosen: EvaluationSet, embedder: Embedder) -> NDArray[np.float32]:
+    """Of each query as it is, (topics, d)."""
+    return embedder.encode_queries([judged.topic.query for judged in chosen.judgements])
+
+
+def cosine(chosen: EvaluationSet, queries: NDArray[np.float32], rows: Rows) -> list[Scores]:
     """The plain model: query against title and text in one vector."""
     wholes = np.stack([row[0] for row in rows])
     return [
-        np.asarray(wholes[judged.places] @ each.row, dtype=np.float64)
-        for judged, each in zip(chosen.judgements, asked, strict=True)
+        np.asarray(wholes[judged.places] @ query, dtype=np.float64)
+        for judged, query in zip(chosen.judgements, queries, strict=True)
     ]
 
 

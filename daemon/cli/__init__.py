@@ -17,12 +17,14 @@ from daemon.cli import (
     doctor,
     feeds,
     init,
+    models,
     replay,
     run,
     status,
     store,
     streams,
     topics,
+    why,
 )
 from daemon.cli.context import fail
 
@@ -71,13 +73,14 @@ def root(
     """Wirewatch watches the news for you: one alert per story, with the sentence that matched and the reason."""
 
 
-for verb in (run.run, demo.demo, init.init, status.status, doctor.doctor, replay.replay):
+for verb in (run.run, demo.demo, init.init, status.status, doctor.doctor, why.why, replay.replay):
     app.command()(verb)
 for name, noun in (
     ("topics", topics),
     ("feeds", feeds),
     ("alerts", alerts),
     ("channels", channels),
+    ("models", models),
     ("dead-letters", dead_letters),
     ("streams", streams),
     ("store", store),

@@ -220,8 +220,8 @@ def _print(found: "Tested", days: int) -> None:
 def _restrictions(found: "Tested") -> "Iterator[str]":
     if found.left_out:
         yield f"{found.left_out:,} of the archive were read with another model, or have no text, and are left out."
-    if found.thinned > 1:
-        yield f"The archive is large: one article in {found.thinned:.1f} was looked at, so that more alerts would come."
+    if found.share < 1:
+        yield f"The archive is large: {found.share:.0%} of its articles were looked at, evenly out of all of them."
     if found.back_test.tally.beyond:
         yield f"{found.back_test.tally.beyond:,} more are above the line and were not counted: narrow the topic."
     if not found.back_test.calibration.articles:
@@ -274,6 +274,7 @@ def _as_json(found: "Tested", days: int) -> dict[str, object]:
         "days": days,
         "since": tested.since,
         "archived": found.archived,
+        "share": found.share,
         "left_out": found.left_out,
         "unread_examples": [asdict(each) for each in found.unread],
         "articles": tested.articles,

@@ -158,7 +158,7 @@ class Archive:
                     continue  # one such number would spoil what is drawn for every topic
                 bag = made[row.id] if row.words is None else from_bytes(row.words)
                 builder.add(row.id, row.url, row.at, whole, title, bag)
-        return builder.corpus()
+        return builder.corpus(share=min(1.0, limit / max(self.count_since(since), 1)))
 
     def count_since(self, since: float) -> int:
         """Articles seen at ``since`` or later."""

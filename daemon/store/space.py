@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from sqlalchemy import Column, Connection, Table, func, literal, select, text
 
 from daemon.store import Store
-from daemon.store.tables import article_vectors, articles, metadata, scores
+from daemon.store.tables import article_vectors, article_words, articles, metadata, next_vectors, scores
 
 Forget = Callable[[float, int], int]
 """(before, limit): forget at most ``limit`` of the oldest ones from before that time; how many they were."""
@@ -144,7 +144,13 @@ def _size_of_the_oldest(connection: Connection, rows: int) -> float:
             connection.execute(
                 select(func.coalesce(func.sum(_row_size(column.table, column.table.c)), 0)).where(column.in_(ids))
             ).scalar_one()
-            for column in (articles.c.id, article_vectors.c.article_id, scores.c.article_id)
+            for column in (
+                articles.c.id,
+                article_vectors.c.article_id,
+                article_words.c.article_id,
+                next_vectors.c.article_id,
+                scores.c.article_id,
+            )
         )
     )
 
