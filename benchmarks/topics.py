@@ -38,6 +38,7 @@ from daemon.store.stories import Stories
 from daemon.store.topics import TopicVersions
 from daemon.topics_file import topics_file
 from daemon.watch import FolderWatch
+from tests.one_model import OneModel
 from tests.scene import wait_until
 
 DIMENSION = 384
@@ -159,7 +160,7 @@ def _edits(folder: Path, count: int, times: int) -> None:
             versions=versions,
             quarantine=letters.put,
             clock=clock,
-            load=InventedEmbedder,
+            models=OneModel(InventedEmbedder()),
             beat=_nothing,
             trouble=_trouble,
             judged=_nothing,

@@ -128,12 +128,12 @@ def calibrate(
         return _before_an_archive(asked, corpus, model, now, samples)
     known = previous if _is_of(previous, topic, model, samples) and len(corpus) >= YOUNG else None
     found = strengths(asked, corpus, samples=samples, previous=known)
-    counted = stories(corpus, found)
+    counted = stories(corpus, found, evidence_floor(topic))
     noise = float(found.total[found.original].mean())
     line = _line(topic, found, counted, corpus.days)
     if known is not None:
         line = noise + WIDTHS * known.width + SMOOTHING * (line - noise - WIDTHS * known.width)
-    width = max((line - noise) / WIDTHS, NARROWEST)
+    width = max((line - noise) / WIDTHS, NARROWEST)  # examples may have moved the line nearer
     return Calibration(
         topic_id=topic.id,
         topic_version=topic.version,
@@ -175,7 +175,7 @@ def _line(topic: Topic, found: Strengths, counted: "Stories", days: float) -> fl
     archive = found.total[found.original]
     noise, spread = float(archive.mean()), float(archive.std())
     best = float(np.sort(archive)[-BEST:].mean())
-    lowest = noise + SIGMAS * spread
+    lowest = noise + max(SIGMAS * spread, WIDTHS * NARROWEST)
     if topic.alerts_per_day is not None:
         return max(lowest, counted.line_for(topic.alerts_per_day, days))
     line = max(lowest, noise + CUT[topic.kind][topic.sensitivity] * (best - noise))
@@ -220,10 +220,13 @@ class Stories:
         return float(self.leaders[max(wanted, 1) - 1] + self.leaders[wanted]) / 2
 
 
-def stories(corpus: Corpus, found: Strengths) -> Stories:
-    """Counts without telling stories apart for good: an article belongs to the story of any stronger one near it."""
+def stories(corpus: Corpus, found: Strengths, least: float = -np.inf) -> Stories:
+    """Counts without telling stories apart for good: an article belongs to the story of any stronger one near it.
+
+    ``least``: evidence of its own; with less of it an article is no alert, however strong.
+    """
     archive = found.total[found.original]
-    usable = np.where(found.original, found.total, -np.inf)
+    usable = np.where(found.original & (found.evidence >= least), found.total, -np.inf)
     order = np.argsort(-usable, kind="stable")[:COUNTED]
     order = order[usable[order] >= archive.mean() + archive.std()]
     rows, at = corpus.wholes[order].astype(np.float32), corpus.at[order]
@@ -247,11 +250,12 @@ class Curve:
 def curve(asked: Asked, corpus: Corpus) -> Curve:
     """The topic's pull is made anew, as for a first calibration."""
     found = strengths(asked, corpus)
-    counted = stories(corpus, found)
+    counted = stories(corpus, found, evidence_floor(asked.topic))
     days = max(corpus.days, 1.0)
 
     def a_day(topic: Topic) -> float:
-        return counted.a_day(_line(topic, found, counted, days), days)
+        likewise = stories(corpus, found, evidence_floor(topic))
+        return likewise.a_day(_line(topic, found, likewise, days), days)
 
     plain = replace(asked.topic, alerts_per_day=None)
     lines = counted.leaders[:200].tolist()

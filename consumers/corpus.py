@@ -27,9 +27,10 @@ class Words:
     def counted(self, term: QueryTerm) -> NDArray[np.float32]:
         """How often each article says a word of a query, as ``consumers.bag.counts_in`` counts it."""
         found = self._counted(term.number)
-        for other in term.others:
-            found = np.where(found > 0, found, self._counted(other))
-        return found
+        if not term.others:
+            return found
+        joined = np.max([self._counted(other) for other in term.others], axis=0)
+        return np.asarray(np.where(found > 0, found, joined), np.float32)
 
     def _counted(self, number: int) -> NDArray[np.float32]:
         found = np.zeros(len(self.lengths), np.float32)

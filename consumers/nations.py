@@ -8,8 +8,7 @@ What is only a hint in a query asks for nothing. In capitals as written here; na
 import re
 from dataclasses import dataclass
 from functools import cache
-
-from consumers.words import FUNCTION_WORDS
+from typing import Literal
 
 _TABLE = """
 Afghanistan; Afghan, Afghans; Kabul; Taliban, Kandahar, Helmand, Kunduz, Jalalabad
@@ -36,7 +35,7 @@ Bolivia; Bolivian, Bolivians; La Paz; Sucre
 Bosnia, Bosnia and Herzegovina; Bosnian, Bosnians; Sarajevo; Serb, Srebrenica
 Botswana; ; Gaborone; Batswana
 Brazil; Brazilian, Brazilians; Brasilia, Brasília; Rio de Janeiro, Sao Paulo, São Paulo, Amazon, Rio
-Britain, United Kingdom, UK, U.K., Great Britain, England; British, Briton, Britons, Brits; London; Downing Street, \
+Britain, United Kingdom, UK, Great Britain, England; British, Briton, Britons, Brits; London; Downing Street, \
 Westminster, Whitehall, Scotland, Scottish, Wales, Welsh, English, Northern Ireland, Belfast, Manchester, Tory, Tories, \
 Buckingham Palace, Brexit, Birmingham, Edinburgh, Glasgow, Liverpool
 Brunei; Bruneian
@@ -55,7 +54,7 @@ China; Chinese; Beijing; Shanghai, Wuhan, Hong Kong, Xinjiang, Tibet, Tibetan, U
 Shenzhen, Peking, Hubei, Sichuan, Guangzhou
 Colombia; Colombian, Colombians; Bogota, Bogotá; FARC, Medellin, Cali
 Comoros; Comorian
-Congo; Congolese; Kinshasa; DRC, Brazzaville, Goma, Kivu, M23
+Congo; Congolese; Kinshasa; DRC, Brazzaville, Goma, Kivu
 Costa Rica; Costa Rican, Costa Ricans; ; San Jose
 Crimea; Crimean; ; Sevastopol
 Croatia; Croatian, Croatians, Croat; Zagreb
@@ -98,14 +97,14 @@ Honduras; Honduran, Hondurans; Tegucigalpa
 Hong Kong; Hong Konger, Hong Kongers; ; Kowloon
 Hungary; Hungarian, Hungarians; Budapest
 Iceland; Icelandic, Icelander, Icelanders; Reykjavik
-India; Indian, Indians; New Delhi, Delhi; Mumbai, Kashmir, Kerala, Modi, Bombay, Kolkata, Punjab, Gujarat, Bengaluru, \
+India; Indian, Indians; New Delhi, Delhi; Mumbai, Kashmir, Kerala, Bombay, Kolkata, Punjab, Gujarat, Bengaluru, \
 Chennai, Assam, Uttar Pradesh, Bihar, Maharashtra
 Indonesia; Indonesian, Indonesians; Jakarta; Bali, Java, Sumatra, Aceh, Sulawesi, Lombok
-Iran; Iranian, Iranians; Tehran, Teheran; Persian, Ayatollah, Revolutionary Guard, Revolutionary Guards, Isfahan, Natanz, \
+Iran; Iranian, Iranians; Tehran, Teheran; Persian, Revolutionary Guard, Revolutionary Guards, Isfahan, Natanz, \
 Hormuz
 Iraq; Iraqi, Iraqis; Baghdad; Mosul, Basra, Kurdish, Kurdistan, Kurds, Erbil, Fallujah, Kirkuk, Islamic State, ISIS
 Ireland; Irish, Irishman; Dublin; Sinn Fein, Northern Ireland
-Israel; Israeli, Israelis; Tel Aviv; Jerusalem, Netanyahu, IDF, Knesset, Mossad, Haifa, Golan, West Bank, Jewish, Zionist
+Israel; Israeli, Israelis; Tel Aviv; Jerusalem, IDF, Knesset, Mossad, Haifa, Golan, West Bank, Jewish, Zionist
 Italy; Italian, Italians; Rome; Milan, Sicily, Venice, Naples, Lampedusa, Turin, Genoa, Tuscany
 Ivory Coast, Cote d'Ivoire, Côte d'Ivoire; Ivorian, Ivorians; Abidjan; Yamoussoukro
 Jamaica; Jamaican, Jamaicans; ; Kingston
@@ -153,7 +152,7 @@ New Zealand; New Zealander, New Zealanders; ; Wellington, Auckland, Christchurch
 Nicaragua; Nicaraguan, Nicaraguans; Managua; Sandinista
 Niger; Nigerien; Niamey; Sahel
 Nigeria; Nigerian, Nigerians; Abuja; Lagos, Boko Haram, Biafra, Borno
-North Korea, DPRK; North Korean, North Koreans; Pyongyang; Korea, Korean, Koreans, Kim Jong, NK, Yongbyon
+North Korea, DPRK; North Korean, North Koreans; Pyongyang; Korea, Korean, Koreans, NK, Yongbyon
 Norway; Norwegian, Norwegians; Oslo
 Oman; Omani, Omanis; ; Muscat
 Pakistan; Pakistani, Pakistanis; Islamabad; Karachi, Lahore, Peshawar, Kashmir, Punjab, Sindh, Balochistan
@@ -163,14 +162,14 @@ Panama; Panamanian, Panamanians; Panama City
 Papua New Guinea; Papua New Guinean; Port Moresby; Bougainville
 Paraguay; Paraguayan, Paraguayans; ; Asuncion
 Peru; Peruvian, Peruvians; ; Lima, Cusco
-Philippines; Filipino, Filipinos, Philippine; Manila; Mindanao, Luzon, Duterte, Marawi
+Philippines; Filipino, Filipinos, Philippine; Manila; Mindanao, Luzon, Marawi
 Poland; Polish, Pole, Poles; Warsaw; Gdansk, Krakow
 Portugal; Portuguese; Lisbon; Porto, Madeira, Azores
 Puerto Rico; Puerto Rican, Puerto Ricans; San Juan
 Qatar; Qatari, Qataris; Doha; Al Jazeera
 Romania; Romanian, Romanians; Bucharest
-Russia, Soviet Union, USSR; Russian, Russians, Soviet, Soviets; Moscow; Kremlin, Chechnya, Chechen, Siberia, Putin, \
-St. Petersburg, Vladivostok, Gazprom, Wagner, FSB, GRU, Roscosmos, Gorbachev, Kursk, Belgorod
+Russia, Soviet Union, USSR; Russian, Russians, Soviet, Soviets; Moscow; Kremlin, Chechnya, Chechen, Siberia, \
+St. Petersburg, Vladivostok, Gazprom, Wagner, FSB, GRU, Roscosmos, Kursk, Belgorod
 Rwanda; Rwandan, Rwandans; Kigali; Tutsi, Hutu
 Samoa; Samoan, Samoans; Apia
 San Marino; Sammarinese
@@ -194,7 +193,7 @@ Sudan; Sudanese; Khartoum; Darfur
 Suriname; Surinamese; Paramaribo
 Sweden; Swedish, Swede, Swedes; Stockholm; Malmo, Gothenburg
 Switzerland; Swiss; ; Bern, Geneva, Zurich, Davos, Basel
-Syria; Syrian, Syrians; Damascus; Aleppo, Idlib, Homs, Raqqa, Afrin, Douma, Ghouta, Deir, Hama, Latakia, Daraa, Assad, \
+Syria; Syrian, Syrians; Damascus; Aleppo, Idlib, Homs, Raqqa, Afrin, Douma, Ghouta, Deir, Hama, Latakia, Daraa, \
 Palmyra, Kobani, Islamic State, ISIS, Kurdish, Golan
 Taiwan; Taiwanese; Taipei
 Tajikistan; Tajik, Tajiks; Dushanbe
@@ -205,15 +204,15 @@ Togo; Togolese; Lome
 Tonga; Tongan, Tongans
 Trinidad and Tobago, Trinidad; Trinidadian; Port of Spain
 Tunisia; Tunisian, Tunisians; Tunis; Sousse
-Turkey, Türkiye, Turkiye; Turkish, Turk, Turks; Ankara; Istanbul, Gaziantep, Hatay, Izmir, Erdogan
+Turkey, Türkiye, Turkiye; Turkish, Turk, Turks; Ankara; Istanbul, Gaziantep, Hatay, Izmir
 Turkmenistan; Turkmen; Ashgabat
 Tuvalu; Tuvaluan; Funafuti
 Uganda; Ugandan, Ugandans; Kampala
 Ukraine; Ukrainian, Ukrainians; Kyiv, Kiev; Kharkiv, Mariupol, Odesa, Odessa, Donbas, Donbass, Donetsk, Luhansk, Kherson, \
-Lviv, Zaporizhzhia, Crimea, Crimean, Bakhmut, Zelensky, Zelenskyy, Dnipro, Avdiivka
-United Arab Emirates, UAE, U.A.E.; Emirati, Emiratis; Abu Dhabi; Dubai, Emirates
-United States, US, U.S., USA, U.S.A., America; American, Americans; ; Washington, Pentagon, White House, Congress, Senate, \
-Capitol, FBI, CIA, Republican, Republicans, Democrat, Democrats, Democratic, GOP, Trump, Obama, Biden, Bush, Clinton, \
+Lviv, Zaporizhzhia, Crimea, Crimean, Bakhmut, Dnipro, Avdiivka
+United Arab Emirates, UAE; Emirati, Emiratis; Abu Dhabi; Dubai, Emirates
+United States, US, USA, America; American, Americans; ; Washington, Pentagon, White House, Congress, Senate, \
+Capitol, FBI, CIA, Republican, Republicans, Democrat, Democrats, Democratic, GOP, \
 Reagan, New York, New Yorker, Wall Street, State Department, Federal Reserve, Fed, Supreme Court, Alabama, Alaska, Arizona, \
 Arkansas, California, Colorado, Connecticut, Delaware, Florida, Georgia, Hawaii, Idaho, Illinois, Indiana, Iowa, Kansas, \
 Kentucky, Louisiana, Maine, Maryland, Massachusetts, Michigan, Minnesota, Mississippi, Missouri, Montana, Nebraska, \
@@ -225,7 +224,7 @@ Uruguay; Uruguayan, Uruguayans; Montevideo
 Uzbekistan; Uzbek, Uzbeks; Tashkent
 Vanuatu; Vanuatuan; Port Vila
 Vatican; ; ; Pope, Holy See, Rome
-Venezuela; Venezuelan, Venezuelans; Caracas; Maduro, Guaido, Chavez, PDVSA
+Venezuela; Venezuelan, Venezuelans; Caracas; Maduro, PDVSA
 Vietnam; Vietnamese; Hanoi; Saigon, Ho Chi Minh
 Yemen; Yemeni, Yemenis; Sanaa; Houthi, Houthis, Aden, Hodeidah, Saada, Taiz, Sana'a
 Zambia; Zambian, Zambians; Lusaka
@@ -260,20 +259,156 @@ _KIN = (
     "Portugal, Romania, Slovakia, Slovenia, Spain, Sweden",
 )
 
-# Also a word, a first name or a state of America: a name only behind a capital, and then still a hint.
-_AMBIGUOUS = frozenset({"Georgia", "Jordan", "Chad", "Dominica", "Guinea", "Grenada", "Bern"})
-_PLAIN_WORDS = frozenset("turkey china chile polish pole poles finn us swiss jordan chad georgia guinea nice male".split())
-_THE = frozenset(
+# Also a first name, a state of America, a part of several names: no more than a hint.
+_AMBIGUOUS = frozenset("Georgia Georgians Jordan Chad Dominica Guinea Grenada Finn Dane Pole Turk Swede".split())
+# Ordinary words in small letters.
+_WORDS = frozenset(
+    "turkey china chile polish pole poles turks swede swedes finns swiss jordan chad georgia guinea congress senate "
+    "capitol democratic dow fed rio amazon java kiwi euro sabah nice cologne perth cork basel everest wagner crete "
+    "hamas rangoon tory manchester pentagon malta maine bonn bern".split()
+)
+_WITH_THE = frozenset(
     "Bahamas, Central African Republic, Czech Republic, Dominican Republic, European Union, Maldives, Marshall Islands, "
     "Netherlands, Philippines, Solomon Islands, United Arab Emirates, United States, Vatican".split(", ")
 )
+_INITIALS = frozenset({"UK", "USA", "UAE", "USSR"})  # in small letters still nothing else
+
+Kind = Literal["name", "adjective", "capital", "hint"]
+_TOKEN = re.compile(r"[A-Z](?:\.[A-Z])+\b\.?|[^\W\d_]+")
+_GAP = 2  # characters between the words of one name
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One way to say a nation, or (a hint may stand for several) some of them. ``words``: as they are written."""
+    """One way to say a nation: ``nations`` that it names, ``hints`` that it may also speak of."""
 
     words: tuple[str, ...]
     nations: tuple[str, ...]
-    kind: str  # "name", "adjective", "capital", "hint"
-    plain: bool  # also an ordinary word in small letters
+    hints: tuple[str, ...]
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A form in ``text[start:end]``, between the words ``before`` and ``after``, which are empty at a break."""
+
+    form: Form
+    start: int
+    end: int
+    before: str
+    after: str
+    first: bool  # of all words
+    possessive: bool
+
+    @property
+    def kind(self) -> Kind:
+        return self.form.kind
+
+
+def shown(nation: str) -> str:
+    """Behind "of" and "not"."""
+    return f"the {nation}" if nation in _WITH_THE else nation
+
+
+def akin(nation: str) -> frozenset[str]:
+    """Nations that do not count against it."""
+    return _kin().get(nation, frozenset())
+
+
+def mentions(text: str) -> tuple[Mention, ...]:
+    """In order, the longest form first ("Papua New Guinea" is no Guinea). Small letters do where they can mean nothing else."""
+    tokens = [(match.group(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
+    forms = _forms()
+    found: list[Mention] = []
+    n = 0
+    while n < len(tokens):
+        candidates = forms.get(tokens[n][0].replace(".", "").lower())
+        form = next((each for each in candidates if _stands(each, tokens, n)), None) if candidates else None
+        if form is None:
+            n += 1
+            continue
+        if form.nations or form.hints:
+            found.append(_mention(text, tokens, n, form))
+        n += len(form.words)
+    return tuple(found)
+
+
+Token = tuple[str, int, int]
+
+
+def _stands(form: Form, tokens: list[Token], at: int) -> bool:
+    if at + len(form.words) > len(tokens):
+        return False
+    for n, word in enumerate(form.words, at):
+        written = tokens[n][0].replace(".", "")
+        if written.lower() != word.lower() or (n > at and tokens[n][1] - tokens[n - 1][2] > _GAP):
+            return False
+        if written == word or written.isupper() or word not in _case_matters():
+            continue
+        return False
+    return True
+
+
+def _mention(text: str, tokens: list[Token], at: int, form: Form) -> Mention:
+    start, end = tokens[at][1], tokens[at + len(form.words) - 1][2]
+    following = at + len(form.words)
+    possessive = text[end : end + 2] in ("'s", "’s") or (text[end - 1] == "s" and text[end : end + 2] in ("' ", "’ "))
+    if possessive and following < len(tokens) and tokens[following][0] == "s":
+        following += 1
+    before = tokens[at - 1] if at and text[tokens[at - 1][2] : start].strip("-'\"‘“ ") == "" else None
+    after = tokens[following] if following < len(tokens) else None
+    if after is not None and text[end : after[1]].strip("-'’s ") != "":
+        after = None
+    return Mention(form, start, end, before[0] if before else "", after[0] if after else "", at == 0, possessive)
+
+
+# -- the table, read when it is first needed
+
+
+@cache
+def _forms() -> dict[str, tuple[Form, ...]]:
+    """By the first word in small letters, longest first."""
+    named: dict[tuple[str, ...], tuple[Kind, list[str]]] = {}
+    hinted: dict[tuple[str, ...], list[str]] = {}
+    for line in _TABLE.strip().splitlines():
+        fields = [[form.strip() for form in field.split(",") if form.strip()] for field in line.split(";")]
+        nation = fields[0][0]
+        kinds: tuple[Kind, ...] = ("name", "adjective", "capital", "hint")
+        for kind, forms in zip(kinds, fields, strict=False):
+            for form in forms:
+                words = tuple(_TOKEN.findall(form))
+                if kind == "hint" or form in _AMBIGUOUS:
+                    hinted.setdefault(words, []).append(nation)
+                else:
+                    named.setdefault(words, (kind, []))[1].append(nation)
+    every = [
+        Form(
+            words,
+            tuple(named[words][1]) if words in named else (),
+            tuple(hinted.get(words, ())),
+            named[words][0] if words in named else "hint",
+        )
+        for words in {**named, **hinted}
+    ]
+    every += [Form(tuple(_TOKEN.findall(phrase)), (), (), "hint") for phrase in _NO_NATION.split(", ")]
+    by_first: dict[str, list[Form]] = {}
+    for form in sorted(every, key=lambda form: -len(form.words)):
+        by_first.setdefault(form.words[0].lower(), []).append(form)
+    return {first: tuple(forms) for first, forms in by_first.items()}
+
+
+@cache
+def _case_matters() -> frozenset[str]:
+    words = {word for forms in _forms().values() for form in forms for word in form.words}
+    return frozenset(word for word in words if word.lower() in _WORDS or (word.isupper() and word not in _INITIALS))
+
+
+@cache
+def _kin() -> dict[str, frozenset[str]]:
+    kin: dict[str, set[str]] = {}
+    for line in _KIN:
+        first, *others = line.split(", ")
+        for other in others:
+            kin.setdefault(first, set()).add(other)
+            kin.setdefault(other, set()).add(first)
+    return {nation: frozenset(others) for nation, others in kin.items()}

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumers.asked import Asked
-from consumers.calibration import EVIDENCE, SAME_DAYS, SAME_STORY, calibrate
+from consumers.calibration import EVIDENCE, SAME_DAYS, SAME_STORY, calibrate, searched
 from consumers.corpus import Corpus
 from consumers.model import Sample, Sensitivity
 from consumers.scoring import LINE, NEAR, dense, lexical, said
@@ -25,15 +25,17 @@ DAY = 86_400.0
 LOOKED_AT = 1_000  # articles that are read and weighed one by one, best first: 2 s
 BELOW = 100  # of them below the line, however many lie above it
 POSITIONS = 41  # of a curve
+_ROUNDING = 1e-6  # of a product of rows
 SHORTEST = 0.9  # days that tell something of one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Field:
-    """Of every article of a corpus, shape (n,). ``evidence``: without the pull."""
+    """Of every article of a corpus, shape (n,). ``evidence``: without the pull; ``whole``: says all words."""
 
     evidence: NDArray[np.float32]
     strength: NDArray[np.float32]
+    whole: NDArray[np.bool_]
 
 
 def field_of(watch: Watch, corpus: Corpus) -> Field:
@@ -42,10 +44,11 @@ def field_of(watch: Watch, corpus: Corpus) -> Field:
     counts = corpus.words.said(terms)
     words = lexical(*said(counts, rarity, corpus.words.lengths, calibration.length))
     evidence = np.asarray(dense(*corpus.cosines(watch.asked.row)) + words, np.float32)
+    whole = (counts > 0).all(axis=0) if terms else np.zeros(len(corpus), np.bool_)
     if not calibration.pull:
-        return Field(evidence, evidence)
+        return Field(evidence, evidence, whole)
     pull = np.frombuffer(calibration.pull, np.float16).astype(np.float32)
-    return Field(evidence, evidence + corpus.whole_cosines(pull))
+    return Field(evidence, evidence + corpus.whole_cosines(pull), whole)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +63,7 @@ def candidates(watch: Watch, corpus: Corpus, field: Field, within: NDArray[np.bo
     """Of the articles ``within``, those from a near miss on, or from the strength ``lowest`` on, and the examples."""
     line, width = watch.calibration.line, watch.calibration.width
     lowest = min(lowest, line + width * float(np.log(NEAR / (1 - NEAR))))
-    strength = np.where(within, field.strength, -np.inf)
+    strength = np.where(_found(watch, corpus, field, within & (field.strength >= lowest)), field.strength, -np.inf)
     order = np.argsort(-strength, kind="stable")
     above = int((strength >= line).sum())
     until = int((strength >= lowest).sum())
@@ -70,6 +73,15 @@ def candidates(watch: Watch, corpus: Corpus, field: Field, within: NDArray[np.bo
     below = order[above : min(until, above + LOOKED_AT - kept)]
     places = dict.fromkeys([*order[:kept].tolist(), *below.tolist(), *known])
     return Candidates(np.array(list(places), np.intp), above - kept)
+
+
+def _found(watch: Watch, corpus: Corpus, field: Field, which: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Those of them that the matcher's indexes would bring: near enough, or saying all words."""
+    places = np.flatnonzero(which)
+    heads = searched(corpus.wholes[places].astype(np.float32), corpus.titles[places].astype(np.float32))
+    found = which.copy()
+    found[places] = (heads @ watch.vector >= watch.calibration.bar - _ROUNDING) | field.whole[places]
+    return found
 
 
 @dataclass(frozen=True, slots=True)

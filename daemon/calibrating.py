@@ -260,7 +260,8 @@ def _known(made: Calibration) -> Known:
     return Known(made.topic_version, made.at)
 
 
-def _standing_of(term: _Term) -> Standing:
-    """Of the model in force."""
-    plan = next(iter(term.desks.values())).plan
-    return Standing(waiting=plan.waiting, oldest=plan.oldest)
+def _standing_of(term: _Term) -> Standing | None:
+    """Of the model in force; None before it is loaded."""
+    for desk in term.desks.values():
+        return Standing(waiting=desk.plan.waiting, oldest=desk.plan.oldest)
+    return None

@@ -1,5 +1,6 @@
 """One web page as a title and paragraphs: enough to try a topic on it."""
 
+import asyncio
 import re
 from html.parser import HTMLParser
 
@@ -22,9 +23,10 @@ async def read_page(client: FeedClient, url: str) -> tuple[str, str]:
     if not isinstance(retrieved, RetrievedFeed):
         raise PollFailed("answer", "the server says that nothing changed, to one who never asked before")
     declared = dict(retrieved.headers).get("content-type", "")
-    title, text = page_text(_decoded(retrieved.body, declared))
+    # a page of 30 MB takes seconds, and the loop has feeds to poll
+    title, text = await asyncio.to_thread(page_text, _decoded(retrieved.body, declared))
     if not title and not text:
-        raise PollFailed("answer", "there is no text on this page: save it and use --file")
+        raise PollFailed("answer", "there is no text on this page")
     return title, text
 
 

@@ -124,6 +124,12 @@ class TopicPublisher:
         self._held = _Held(wanted, versions)
         return publication
 
+    @property
+    def published(self) -> Sequence[Topic] | None:
+        """Those of the last publication; None where it is not known to hold. From any thread."""
+        held = self._held
+        return None if held is None else tuple(held.wanted.values())
+
     def forget(self) -> None:
         """Somebody else may have published since: stream and store are read anew before the next publication."""
         self._held = None

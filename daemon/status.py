@@ -10,7 +10,10 @@ from shutil import disk_usage
 from daemon.clock import Clock
 from daemon.health import Part
 from daemon.logs import neutralise
+from daemon.model_change import WINDOW
 from daemon.store import Store
+from daemon.store.examples import Examples
+from daemon.store.models import Models, under_way
 from daemon.store.survey import DAY, HOUR, FailingFeed, Kept, survey, waiting_by_channel
 from daemon.store.workers import Worker
 
@@ -38,6 +41,8 @@ class Status:
     stranded: tuple[tuple[str, int], ...] = ()  # (channel that is not in the settings, deliveries that wait for it)
     workers: tuple[Worker, ...] = ()  # where several processes share the work
     lag: tuple[tuple[str, str, int], ...] = ()  # (stream, group, records not yet done), where no process was asked
+    model: str = ""  # what a change of the model is at
+    examples_unread: int = 0  # texts that topics name and that could not be read
 
 
 class Recent:
@@ -79,6 +84,10 @@ def render(status: Status) -> str:
     lines += [(f"! {feed.feed_id}", _failing(feed, status.at)) for feed in kept.worst]
     last = "" if kept.last_article is None else f", the last one {ago(status.at - kept.last_article)} ago"
     lines.append(("articles", f"{kept.articles_1h:,} in the last hour, {kept.articles_24h:,} in 24 hours{last}"))
+    if status.model:
+        lines.append(("model", status.model))
+    if status.examples_unread:
+        lines.append(("! examples", f"{status.examples_unread} could not be read: `wirewatch topics show ID` says why"))
     pending = f", {kept.topics_pending} not applied yet" if kept.topics_pending else ""
     lines.append(("topics", f"{kept.topics_in_force} in force{pending}"))
     lines.append(("alerts", f"{kept.alerts_24h} in 24 hours, from {plural(kept.matches_24h, 'match', 'matches')}"))
@@ -172,5 +181,7 @@ def report(
         disk_free=disk_usage(data_dir).free if data_dir else 0,
         workers=tuple(workers),
         lag=tuple(lag),
+        model=under_way(Models(store), now - WINDOW),
+        examples_unread=len(Examples(store).failed()),
         stranded=tuple((name, count) for name, count in waiting_by_channel(store).items() if name not in channels),
     )

@@ -7,7 +7,7 @@ from daemon.clock import Clock
 from daemon.feedback import verbs as feedback_verbs
 from daemon.log import Log
 from daemon.replay import verbs as replay_verbs
-from daemon.store import Store, dead_letters
+from daemon.store import Store, dead_letters, models
 from daemon.store.outbox import Outbox
 
 Verb = Callable[[dict[str, Any]], dict[str, Any]]
@@ -25,4 +25,5 @@ def verbs(store: Store, log: Log, clock: Clock) -> Mapping[str, Verb]:
         **dead_letters.verbs(dead_letters.DeadLetters(store), log),
         **replay_verbs(store, log, clock),
         **feedback_verbs(store, clock),
+        **models.verbs(models.Models(store), clock),
     }

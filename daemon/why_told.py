@@ -124,7 +124,7 @@ def _not_given(found: Why, copy: Copy) -> str:
         return "The topic was removed when the article was read, so that it was not compared with it."
     if then is not None and then.topic is not None and not then.topic.enabled:
         return "The topic was disabled when the article was read, so that it was not compared with it."
-    return "It did not match: it was far below the line, where nothing is kept."
+    return "It did not match, and was too far from the topic for its score to be kept."
 
 
 def _backfill(copy: Copy) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 import numpy as np
+from hypothesis import strategies as st
 
 from consumers.asked import Asked, asked_of
 from consumers.bag import bag_of
@@ -36,6 +37,12 @@ REPORTED = (
     "Divers search under collapsed Dover bridge",
     "Dover mourns after bridge collapse",
 )
+
+_SAID = (
+    "air strikes airstrikes Airstrike fire storm firestorm big bigair bridge collapse Dover the in U.S. 12,5".split()
+)
+# Texts that a made-up topic may be found in, and any other text there is.
+written = st.lists(st.sampled_from(_SAID), max_size=14).map(" ".join) | st.text(max_size=60)
 
 
 def article(title: str, text: str = "", *, at: float = START, name: str = "", source: str = "example.org") -> Article:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import structlog
 
+from consumers.model import Topic
 from daemon import __version__, logs
 from daemon.app.comparing import comparing
 from daemon.app.fetching import fetching
@@ -153,7 +154,9 @@ async def _run(  # noqa: C901 - one straight line, as said above
                 lease=settings.workers.lease,
                 drain=DRAIN,
             )
-        compare = comparing(settings.model, process, archive=archive, versions=versions)
+        compare = comparing(
+            settings.model, process, archive=archive, versions=versions, retention=settings.retention.articles
+        )
         matches = "match" in roles
 
         # -- the files
@@ -177,6 +180,10 @@ async def _run(  # noqa: C901 - one straight line, as said above
         def publish_anew() -> None:
             publisher.forget()
             files.on_change(TOPICS)
+
+        def named() -> Sequence[Topic] | None:
+            """The topics whose examples are read here: one process does it for all."""
+            return publisher.published if publishes.won() else None
 
         publishes = Always() if alone else Election(process.leases, "publisher", publish_anew)
         files = ConfigFiles(
@@ -242,6 +249,7 @@ async def _run(  # noqa: C901 - one straight line, as said above
         }
         looped = {
             "fetch": fetch.run if fetch else None,
+            "examples": partial(beating, partial(fetch.examples.run, named), health, "examples") if fetch else None,
             "send": partial(beating, tell.sender.run, health, "send") if tell else None,
             "upkeep": partial(beating, keep.run, health, "upkeep"),
         }

@@ -10,6 +10,7 @@ from functools import partial
 from consumers.model import ARTICLES, BACKFILL, Article
 from daemon.app.process import Process
 from daemon.app.waiting import first_of
+from daemon.example_reader import ExampleReader
 from daemon.feeds import Feed
 from daemon.fetch.client import FeedClient
 from daemon.fetch.dispatcher import Dispatcher
@@ -19,8 +20,11 @@ from daemon.fetch.poll import Poller
 from daemon.fetch.sharding import Sharding
 from daemon.fetch.workers import ParserPool
 from daemon.log import Log
+from daemon.page import read_page
 from daemon.schedule import Schedule
 from daemon.settings import FetchSettings
+from daemon.store.archive import Archive
+from daemon.store.examples import Examples
 from daemon.store.feeds import FeedStates
 
 TICK = 0.25  # seconds between two looks at what is due; a whole second would start a second's polls at once
@@ -31,13 +35,15 @@ SHARE = 1.0  # seconds between two looks at which feeds are ours
 class Fetching:
     """``run`` is the role; ``set_feeds`` takes all that are listed, from any thread but the loop's.
 
-    ``shards``: how many of the feeds' shards are polled here; None where all of them are.
+    ``shards``: how many of the feeds' shards are polled here; None where all of them are. ``examples`` reads the pages
+    that topics name as examples.
     """
 
     run: Callable[[asyncio.Event], Awaitable[None]]
     set_feeds: Callable[[Sequence[Feed]], None]
     states: FeedStates
     shards: Callable[[], int | None]
+    examples: ExampleReader
 
 
 async def fetching(stack: AsyncExitStack, settings: FetchSettings, process: Process, *, drain: float) -> Fetching:
@@ -122,7 +128,14 @@ async def fetching(stack: AsyncExitStack, settings: FetchSettings, process: Proc
     def shards() -> int | None:
         return None if sharding is None else len(sharding.held)
 
-    return Fetching(run=run, set_feeds=set_feeds, states=states, shards=shards)
+    examples = ExampleReader(
+        Examples(process.store),
+        Archive(process.store),
+        read=partial(read_page, client),
+        clock=process.clock,
+        threads=process.threads,
+    )
+    return Fetching(run=run, set_feeds=set_feeds, states=states, shards=shards, examples=examples)
 
 
 def _hand_over(log: Log, articles: Sequence[Article]) -> None:

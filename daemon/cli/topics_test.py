@@ -239,7 +239,8 @@ def _a_day(tally: "Tally") -> str:
     if tally.a_day is None:
         return f"too few days to say how many alerts a day {counted}"
     said = about(tally.a_day)
-    return f"{said.replace(' a ', ' alerts a ', 1) if said.startswith('about') else said} {counted}"
+    alerts = "alert" if said.startswith(("about 1 a ", "less than one a ")) else "alerts"
+    return f"{said.replace(' a ', f' {alerts} a ', 1)} {counted}"
 
 
 def _print_difference(tested: "BackTest", difference: "Difference") -> None:

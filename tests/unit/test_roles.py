@@ -42,6 +42,7 @@ from daemon.store.topics import TopicVersions
 from tests.fake_embedder import FakeEmbedder
 from tests.fake_events import DAY, START, Events
 from tests.fake_log import Broker, FakeClock, FakeQuarantine, MemoryLog
+from tests.one_model import OneModel
 
 HARBOUR = Topic(id="harbour", query="harbour", channels=("console", "desk"))
 WEATHER = Topic(id="weather", query="weather")
@@ -299,7 +300,7 @@ class Roles:
             worker="one",
             archive=self.archive,
             versions=versions or TopicVersions(store),
-            load=FakeEmbedder,
+            models=OneModel(FakeEmbedder()),
             beat=lambda: self._beat([ARTICLES, BACKFILL], "matcher"),
             trouble=self.troubles.append,
             judged=lambda judged, seconds: None,
