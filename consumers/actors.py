@@ -35,6 +35,9 @@ _NAMED_AFTER = frozenset(
     "championship championships dollar yen mark pound franc peso ruble rouble".split()
 )
 
+_OUTLET = (" - ", " | ", " – ", " — ")
+_INITIALS = 3  # letters: "US" is in capitals everywhere
+
 
 @dataclass(frozen=True, slots=True)
 class Sought:
@@ -47,55 +50,116 @@ class Sought:
 
 
 def sought(topic: Topic) -> tuple[Sought, ...]:
-    """What the words of an event's query ask for, in their order."""
+    """What the words of an event's query ask for, in their order; nothing where it is nothing but a place."""
     groups: list[Sought] = []
-    for each in mentions(topic.query) if topic.kind == "event" else ():
+    query = topic.query
+    for each in mentions(query) if topic.kind == "event" else ():
         if not each.form.nations or each.after.lower() in _NAMED_AFTER:
             continue
         nations = frozenset(each.form.nations)
         last = groups[-1] if groups else None
-        if last and topic.query[last.end : each.start].strip().lower() in _BETWEEN:
+        if last and query[last.end : each.start].strip().lower() in _BETWEEN:
             groups[-1] = Sought(last.nations | nations, last.acts, last.start, each.end)
         else:
             groups.append(Sought(nations, _acts(each), each.start, each.end))
-    return tuple(groups)
+    return tuple(each for each in groups if each.acts or _rest(query, each))
 
 
 def without_places(topic: Topic) -> tuple[str, ...]:
-    """The query less each place, in their order; nothing of a query that is nothing but a place."""
-    query = topic.query
-    return tuple(
-        rest
-        for each in sought(topic)
-        if not each.acts and (rest := f"{query[: each.start]}{query[each.end :]}".strip())
-    )
+    """The query less each place that it names, in their order."""
+    return tuple(_rest(topic.query, each) for each in sought(topic) if not each.acts)
 
 
+def _rest(query: str, each: Sought) -> str:
+    return " ".join(f"{query[: each.start]}{query[each.end :]}".split())
+
+
+@dataclass(frozen=True, slots=True)
 class Actors:
-    """The nations of one topic. Pure; never raises on an article."""
+    """The nations of one topic. ``allowed``: those that do not count against it. Never raises on an article."""
 
-    __slots__ = ("_allowed", "_sought", "_without")
+    sought: tuple[Sought, ...]
+    allowed: frozenset[str]
 
-    def __init__(self, topic: Topic, wanted: tuple[Sought, ...], row: NDArray[np.float32], without: ):
-        pass
+    def judge(
+        self, article: Article, rows: NDArray[np.float32], query: NDArray[np.float32], without: NDArray[np.float32]
+    ) -> Gated:
+        """``rows``: the article's; ``query``: the topic's; ``without``: of ``without_places``, or none of them."""
+        heard = _heard(article.title[:MAX_TITLE], article.text[:MAX_CHARS])
+        place = -1
+        for each in self.sought:
+            place += not each.acts
+            if each.nations & heard.said:
+                continue
+            other = next((one for one in (heard.acting if each.acts else heard.named) if one not in self.allowed), None)
+            if other is None or not (each.acts or _farther(rows, query, without, place)) or not _in_english(article):
+                continue
+            wanted = " or ".join(shown(nation) for nation in sorted(each.nations))
+            return Gated(gate="actors", passed=False, why=f"speaks of {shown(other)}, not of {wanted}")
+        return Gated(gate="actors", passed=True)
+
+
+def actors_of(topic: Topic) -> Actors | None:
+    """None where the topic asks for no nation."""
+    wanted = sought(topic)
+    if not wanted:
+        return None
+    every = (*mentions(topic.query), *mentions(topic.description))
+    named = {nation for each in every for nation in (*each.form.nations, *each.form.hints)}
+    return Actors(wanted, frozenset(named.union(*map(akin, named))))
+
+
+def _farther(rows: NDArray[np.float32], query: NDArray[np.float32], without: NDArray[np.float32], place: int) -> bool:
+    return place < len(without) and bool((rows @ (query - without[place])).max() <= FARTHER)
+
+
+def _acts(mention: Mention) -> bool:
+    """ "Russian airstrikes", "Iran's missiles", "Turkey bombs"; not "in Turkey"."""
+    content = bool(mention.after) and mention.after.lower() not in FUNCTION_WORDS
+    if mention.possessive or mention.kind == "adjective":
+        return content
+    return (content or (mention.first and bool(mention.after))) and mention.before.lower() not in _AT
+
+
+# -- what an article says
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """``said``: anyhow and anywhere. ``acting``: in the title or, where it names none, in the lead; ``named``: in both."""
+
+    said: frozenset[str]
+    acting: tuple[str, ...]
+    named: tuple[str, ...]
+
+
 @lru_cache(maxsize=64)  # one article meets many topics before the next one comes
 def _heard(title: str, text: str) -> _Heard:
     in_title, in_text = mentions(title), mentions(text)
     said = frozenset(nation for each in (*in_title, *in_text) for nation in (*each.form.nations, *each.form.hints))
-    shouted = title.isupper()
-    ahead = [each for each in in_title if each.form.nations]
-    lead = [
-        each
-        for each in in_text
-        if each.start < LEAD and each.form.nations and not text[each.start : each.end].isupper()
-    ]
-    return _Heard(said, _names([each for each in (ahead or lead) if _acts(each)]), _names([*ahead, *lead]))
+    headline = _without_outlet(title)
+    ahead = [each for each in in_title if each.form.nations and each.end <= headline]
+    lead = [each for each in in_text if each.form.nations and each.end <= LEAD and not _is_dateline(text, each)]
+    acting = [each for each in ahead or lead if _acts(each)]
+    return _Heard(said, _nations(acting), _nations([*ahead, *lead]))
 
 
-def _names(found: Sequence[Mention]) -> tuple[str, ...]:
+def _nations(found: Sequence[Mention]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(nation for each in found for nation in each.form.nations))
 
 
+def _without_outlet(title: str) -> int:
+    """Where the headline ends: "Quake kills ten - The Japan Times"."""
+    return max((at for at in (title.rfind(mark) for mark in _OUTLET) if at > 0), default=len(title))
+
+
+def _is_dateline(text: str, mention: Mention) -> bool:
+    """ "ANKARA (Reuters)", "LONDON, March 3 —"."""
+    written = text[mention.start : mention.end]
+    return mention.kind != "adjective" and len(written) > _INITIALS and written.isupper()
+
+
 def _in_english(article: Article) -> bool:
+    """Other languages have other names for most nations."""
     language = languages.declared(article.lang) or languages.told(article.title, article.text)
     return language.partition("-")[0] in ("", "en")

@@ -31,7 +31,7 @@ SHORTEST = 0.9  # days that tell something of one
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Field:
-    """Of every article of a corpus, shape (n,). ``evidence``: without the pull; ``whole``: says all words."""
+    """Of every article of a corpus, shape (n,). ``evidence``: without the pull; ``whole``: it says all words."""
 
     evidence: NDArray[np.float32]
     strength: NDArray[np.float32]
@@ -44,7 +44,7 @@ def field_of(watch: Watch, corpus: Corpus) -> Field:
     counts = corpus.words.said(terms)
     words = lexical(*said(counts, rarity, corpus.words.lengths, calibration.length))
     evidence = np.asarray(dense(*corpus.cosines(watch.asked.row)) + words, np.float32)
-    whole = (counts > 0).all(axis=0) if terms else np.zeros(len(corpus), np.bool_)
+    whole = np.asarray((counts > 0).all(axis=0) & (len(terms) > 0), np.bool_)
     if not calibration.pull:
         return Field(evidence, evidence, whole)
     pull = np.frombuffer(calibration.pull, np.float16).astype(np.float32)
@@ -78,6 +78,8 @@ def candidates(watch: Watch, corpus: Corpus, field: Field, within: NDArray[np.bo
 def _found(watch: Watch, corpus: Corpus, field: Field, which: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Those of them that the matcher's indexes would bring: near enough, or saying all words."""
     places = np.flatnonzero(which)
+    if not len(places):
+        return which
     heads = searched(corpus.wholes[places].astype(np.float32), corpus.titles[places].astype(np.float32))
     found = which.copy()
     found[places] = (heads @ watch.vector >= watch.calibration.bar - _ROUNDING) | field.whole[places]

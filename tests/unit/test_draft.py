@@ -23,7 +23,10 @@ DAY = 86_400.0
 NOW = 40 * DAY
 TOPIC = Topic(id="draft", query="bridge collapse Dover")
 CLEAR = ("Bridge collapse in Dover", "A bridge collapsed in Dover.")
-NEARBY = ("Bridge closed to traffic for weeks", "Drivers wait. The mayor is sorry about the collapse of the bus lines.")
+NEARBY = (
+    "Wheat harvest of the county begins",
+    "The market fears a collapse of prices. Farmers met at the bridge of Dover. The choir sang, the council voted.",
+)
 OTHER = ("Wheat exports rise", "Exports of wheat rose again.")
 WORDS = "wheat rain council vote cinema match harvest train school tax island choir ferry budget museum storm".split()
 

@@ -16,7 +16,10 @@ from tests.fake_embedder import FakeEmbedder
 
 DAY = 86_400.0
 CLEAR = ("Bridge collapse in Dover", "A bridge collapsed in Dover.")
-NEARBY = ("Bridge closed to traffic for weeks", "Drivers wait. The mayor is sorry about the collapse of the bus lines.")
+NEARBY = (
+    "Wheat harvest of the county begins",
+    "The market fears a collapse of prices. Farmers met at the bridge of Dover. The choir sang, the council voted.",
+)
 OTHER = ("Wheat exports rise", "Exports of wheat rose again.")
 
 
@@ -41,6 +44,15 @@ def looked_at(corpus: Corpus, by: Watch) -> tuple[list[int], int]:
 
 def test_what_is_far_below_the_line_is_not_read():
     assert looked_at(corpus_of(OTHER, CLEAR, NEARBY, OTHER), watch()) == ([1, 2], 0)
+
+
+def test_what_the_matcher_would_not_look_at_is_not_read_either():
+    """Some of its words, said often, and another meaning."""
+    far = ("Collapse, collapse: the market in wheat", "Dover farmers fear a collapse. Dover prices fall, Dover hopes.")
+    corpus, by = corpus_of(far), watch()
+    assert float(field_of(by, corpus).strength[0]) > by.calibration.line - by.calibration.width
+    assert looked_at(corpus, by.calibrated(replace(by.calibration, bar=0.9))) == ([], 0)
+    assert looked_at(corpus, by) == ([0], 0)
 
 
 def test_of_too_many_the_best_are_read_and_some_below_the_line_all_the_same():

@@ -32,8 +32,11 @@ DAY = 86_400.0
 TOPIC = Topic(id="bridge", query="bridge collapse Dover")
 FEED = Feed(id="world", url="https://feeds.example.org/world.xml")
 URL = "https://example.org/bridge"
-CLEAR = ("Bridge collapse in Dover", "A bridge collapsed in Dover.\n\nNobody was on the bridge, police said.")
-NEARBY = ("Bridge closed to traffic for weeks", "Drivers wait. The mayor is sorry about the collapse of the bus lines.")
+CLEAR = ("Bridge collapse in Dover", "A bridge collapsed in Dover.\n\nNobody was hurt, police said.")
+NEARBY = (
+    "Wheat harvest of the county begins",
+    "The market fears a collapse of prices. Farmers met at the bridge of Dover. The choir sang, the council voted.",
+)
 OTHER = ("Wheat exports rise", "Exports of wheat rose again.")
 
 
@@ -143,9 +146,8 @@ def test_an_article_just_below_the_line_says_so_and_one_far_below_that_nothing_w
     desk.topic()
     desk.read(article(NEARBY), article(OTHER, id_="c" * 32, url="https://example.org/wheat"))
     assert desk.said() == "It did not match version 1: it was just below the line."
-    assert (
-        desk.said("https://example.org/wheat") == "It did not match: it was far below the line, where nothing is kept."
-    )
+    far = desk.said("https://example.org/wheat")
+    assert far == "It did not match, and was too far from the topic for its score to be kept."
 
 
 def test_a_topic_that_is_younger_than_the_article_was_never_compared_with_it(desk: Desk):
@@ -269,13 +271,19 @@ def test_a_page_that_was_fetched_is_judged(desk: Desk):
 @pytest.mark.parametrize(
     ("parts", "said"),
     [
-        ({"words": 0.6, "meaning": 0.3, "archive": 0.1}, "mostly its words; its meaning helped; its likeness to the topic's best articles helped a little"),
+        (
+            {"words": 0.6, "meaning": 0.3, "archive": 0.1},
+            "mostly its words; its meaning helped; its likeness to the topic's best articles helped a little",
+        ),
         ({"words": 0.45, "meaning": 0.4, "title": 0.15}, "its words and its meaning; its title helped a little"),
-        ({"meaning": 1.2, "archive": -0.2}, "mostly its meaning; its likeness to the topic's best articles spoke against it"),
+        (
+            {"meaning": 1.2, "archive": -0.2},
+            "mostly its meaning; its likeness to the topic's best articles spoke against it",
+        ),
         ({"meaning": 0.98, "words": 0.02}, "mostly its meaning"),
         ({}, "nothing in particular"),
     ],
-)  # fmt: skip
+)
 def test_the_parts_of_a_score_are_told_without_numbers(parts: dict[str, float], said: str):
     assert carried([Part(name=name, share=share) for name, share in parts.items()]) == said  # type: ignore[arg-type]
 
