@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from consumers.calibration import evidence_floor
 from consumers.scoring import score_of
 from consumers.tally import field_of
 
@@ -76,7 +75,7 @@ def taken(watch: "Watch", corpus: "Corpus") -> dict[str, float]:
     if not len(corpus):
         return {}
     field, calibration = field_of(watch, corpus), watch.calibration
-    found = np.flatnonzero((field.strength >= calibration.line) & (field.evidence >= evidence_floor(watch.topic)))
+    found = np.flatnonzero((field.strength >= calibration.line) & (field.evidence >= calibration.floor))
     return {corpus.ids[n]: score_of(float(field.strength[n]), calibration.line, calibration.width) for n in found}
 
 

@@ -109,6 +109,7 @@ class Calibration:
     length: float = 250.0  # words of an article, on average
     pull: bytes = b""  # float16 (d,): the whole article is compared with it, beside the query
     line: float = 0.0  # the strength from which on an article matches
+    floor: float = 0.0  # the strength that an article needs of its own, without the pull
     width: float = 0.1  # of the region around the line; 4 of them below it lies the noise
     bar: float = 0.25  # a topic is looked at where the index gives so much, or where all its words are said
     expected: float | None = None  # stories a day; None: the archive is too young to tell

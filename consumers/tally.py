@@ -14,10 +14,9 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from consumers.asked import Asked
 from consumers.calibration import EVIDENCE, SAME_DAYS, SAME_STORY, calibrate, searched
 from consumers.corpus import Corpus
-from consumers.model import Sample, Sensitivity
+from consumers.model import Sensitivity
 from consumers.scoring import LINE, NEAR, dense, lexical, said
 from consumers.watch import Watch, Weighed
 
@@ -222,14 +221,17 @@ def curve_of(
     )
 
 
-def lines(
-    asked: Asked, corpus: Corpus, *, model: str, now: float, samples: Sequence[Sample] = ()
-) -> Mapping[Sensitivity, float]:
-    """Where a first calibration would draw the line for each word."""
+def lines(watch: Watch, corpus: Corpus) -> Mapping[Sensitivity, float]:
+    """Where the line lies for each word, were the topic calibrated by ``corpus`` as it was by its own word."""
+    own = watch.calibration
     found: dict[Sensitivity, float] = {}
     for word in _WORDS:
-        topic = replace(asked.topic, sensitivity=word, alerts_per_day=None)
-        found[word] = calibrate(replace(asked, topic=topic), corpus, model=model, now=now, samples=samples).line
+        topic = replace(watch.topic, sensitivity=word, alerts_per_day=None)
+        if topic == watch.topic:
+            found[word] = own.line
+        else:
+            asked = replace(watch.asked, topic=topic)
+            found[word] = calibrate(asked, corpus, model=own.model, now=own.at, samples=own.samples).line
     return found
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from consumers.asked import Asked
 from consumers.bag import Bag, counts_in
-from consumers.calibration import evidence_floor, indexed, priors
+from consumers.calibration import indexed, priors
 from consumers.gates import Gates
 from consumers.model import Article, Calibration, Evidence, Gated, Part, PartName, Passage, Topic, Wanted
 from consumers.passages import ArticleTexts
@@ -54,7 +54,6 @@ class Watch:
         rarity = self.calibration.rarity or (1.0,) * len(asked.terms)
         self._rarity = np.array(rarity, np.float32)
         self._pull = np.frombuffer(self.calibration.pull, np.float16).astype(np.float32)
-        self._floor = evidence_floor(asked.topic)
         self._samples = np.array(
             [np.frombuffer(sample.row, np.float16).astype(np.float32) for sample in self.calibration.samples]
         )
@@ -86,7 +85,7 @@ class Watch:
         verdict = self._verdict(article)
         if verdict:
             score = max(score, CLEARLY)
-        gates = self._gates(article, verdict, enough=evidence >= self._floor) if score >= FLOOR else ()
+        gates = self._gates(article, verdict, enough=bool(evidence >= self.calibration.floor)) if score >= FLOOR else ()
         gate = next((each.gate for each in gates if not each.passed), "")
         return Weighed(
             score=score,

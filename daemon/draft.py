@@ -18,7 +18,19 @@ from consumers.embedding import Embedder
 from consumers.model import Article, Calibration, Evidence, Passage, Sample, Topic
 from consumers.passages import ArticleTexts, texts_of
 from consumers.scoring import LINE
-from consumers.tally import Curve, Field, Page, Tally, candidates, curve_of, field_of, lines, pages_of, tally
+from consumers.tally import (
+    Curve,
+    Field,
+    Page,
+    Tally,
+    candidates,
+    curve_of,
+    field_of,
+    lines,
+    pages_of,
+    tally,
+    told_apart,
+)
 from consumers.watch import Watch, Weighed
 from daemon.store.archive import Archive, Archived
 
@@ -50,7 +62,7 @@ class InForce:
 class Difference:
     """Against the version in force, in pages. ``gained``: only the draft has them; ``lost``: only the version has.
 
-    The samples of each are the strongest, best first.
+    The samples of each are the strongest, of different stories where there are.
     """
 
     topic: Topic
@@ -77,7 +89,7 @@ class BackTest:
     days: float
     tally: Tally
     curve: Curve | None
-    best: tuple[Tried, ...]  # best first
+    best: tuple[Tried, ...]  # the best of different stories, best first; then others
     just_above: tuple[Tried, ...]  # nearest to the line first; none that is among the best
     just_below: tuple[Tried, ...]  # nearest to the line first
     stopped: tuple[Tried, ...]  # above the line, and a gate failed; best first
@@ -120,10 +132,12 @@ def back_test(
     watch = Watch(asked[0], calibrate(asked[0], corpus, model=model, now=now, samples=samples))
     within = corpus.at >= since
     days = float(np.ptp(corpus.at[within])) / DAY if within.any() else 0.0
-    scale = lines(asked[0], corpus, model=model, now=now, samples=samples)
+    scale = lines(watch, corpus)
     reader = _Reader(archive, corpus)
     drafted = _Judged(watch, corpus, within, reader, lowest=scale["more"])
-    above, below = drafted.matched, [page for page in drafted.pages if page.weighed.score < LINE]
+    below = [page for page in drafted.pages if page.weighed.score < LINE]
+    best = drafted.varied(drafted.matched)[:shown]
+    above = [page for page in drafted.matched if page not in best]
     before = None
     if in_force is not None:
         calibration = in_force.calibration or calibrate(
@@ -138,8 +152,8 @@ def back_test(
         days=days,
         tally=tally(corpus, drafted.pages, days, drafted.beyond),
         curve=curve_of(watch, corpus, drafted.field, drafted.pages, scale, days),
-        best=drafted.shown(above[:shown]),
-        just_above=drafted.shown(above[shown:][-shown:][::-1]),
+        best=drafted.shown(best),
+        just_above=drafted.shown(above[-shown:][::-1]),
         just_below=drafted.shown(below[:shown]),
         stopped=drafted.shown([p for p in drafted.pages if p.weighed.score >= LINE and p.weighed.gate][:shown]),
         difference=None if before is None else _difference(drafted, before, days, shown),
@@ -157,9 +171,9 @@ def _difference(drafted: "_Judged", before: "_Judged", days: float, shown: int) 
         both=len(both),
         gained=len(gained),
         lost=len(lost),
-        samples_both=drafted.shown(both[:shown]),
-        samples_gained=drafted.shown(gained[:shown]),
-        samples_lost=before.shown(lost[:shown]),
+        samples_both=drafted.shown(drafted.varied(both)[:shown]),
+        samples_gained=drafted.shown(drafted.varied(gained)[:shown]),
+        samples_lost=before.shown(before.varied(lost)[:shown]),
     )
 
 
@@ -219,6 +233,12 @@ class _Judged:
 
     def by_page(self) -> Mapping[str, Page]:
         return {self.corpus.urls[page.place] or self.corpus.ids[page.place]: page for page in self.matched}
+
+    def varied(self, pages: Sequence[Page]) -> Sequence[Page]:
+        """The best of each story before the others: five reports of one event tell less than five events."""
+        story = told_apart(self.corpus, [page.place for page in pages])
+        first = [n for n, number in enumerate(story) if number == n]
+        return [pages[n] for n in (*first, *(n for n in range(len(pages)) if story[n] != n))]
 
     def shown(self, pages: Sequence[Page]) -> tuple[Tried, ...]:
         model = self.watch.calibration.model

@@ -1,7 +1,7 @@
 """``wirewatch replay``: articles that are in the archive already are compared once more.
 
     all topics    the archive ──▶ articles.backfill ──▶ the matchers, which compare them with every topic in force
-    one topic     the archive ──▶ matches.backfill      compared here, by the archived vectors
+    one topic     the archive ──▶ matches.backfill      compared here, by the archived vectors and the line in force
 
 Both lanes are backfill: nothing on them alerts, and nothing live waits for them. Ids are deterministic, so what is
 replayed twice is there once, and a replay may be broken off and begun again anywhere.

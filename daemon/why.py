@@ -7,8 +7,6 @@ named ─▶ copies in the archive ─▶ then: score, gate, version    now: pas
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from consumers.asked import asked_of
 from consumers.embedding import Embedder
 from consumers.ids import article_id, match_id
@@ -172,7 +170,7 @@ def _tried(
         return None
     if best is not None and best.model == embedder.model_id and len(best.vectors):
         (asked,) = asked_of([topic], embedder)
-        return try_archived(asked, calibration, article, best.vectors.astype(np.float32), embedder.model_id)
+        return try_archived(asked, calibration, article, best.vectors.astype("float32"), embedder.model_id)
     return try_article(topic, article, embedder, calibration)
 
 

@@ -81,6 +81,21 @@ def event(count: int, *, seed: int = 1, first: float = START + 10 * DAY, apart: 
     ]
 
 
+def mentions(count: int, *, seed: int = 1, apart: float = 3.1 * DAY) -> list[Article]:
+    """Articles that say the event's words among others, some more and some less: each another story."""
+    chance = random.Random(seed)
+    return [
+        article(
+            f"{' '.join(chance.sample(['Bridge', 'collapse', 'Dover'], k=1 + n % 3))}: {chance.choice(SUBJECTS)} "
+            f"{chance.choice(VERBS)} {chance.choice(PLACES)}",
+            f"{' '.join(chance.choices(COMMON + SUBJECTS, k=10)).capitalize()} {'Dover ' * (n % 4)}.",
+            at=START + apart * n,
+            name=f"mention {seed} {n}",
+        )
+        for n in range(count)
+    ]
+
+
 def corpus_of(articles: Iterable[Article], embedder: Embedder | None = None) -> Corpus:
     """As the archive would give it: rows of float16, and bags."""
     return add(CorpusBuilder(), articles, embedder or FakeEmbedder()).corpus()

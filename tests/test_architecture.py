@@ -74,6 +74,8 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "watchfiles": ("daemon/",),
     "typer": ("daemon/cli/", "daemon/__main__.py"),
     "click": ("daemon/cli/",),
+    "plotext": ("daemon/cli/topics_curve.py",),
+    "matplotlib": ("daemon/cli/topics_curve.py",),
     "rich": ("daemon/", "consumers/notify/console.py"),
     "stamina": ("daemon/", "consumers/notify/"),
     "structlog": ("daemon/",),

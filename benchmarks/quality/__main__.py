@@ -77,17 +77,20 @@ def _others(archived: Archived, asked: Sequence[Asked], embedder: Embedder) -> M
 def _notes(name: str, archived: Archived, asked: Sequence[Asked]) -> list[str]:
     notes = []
     if name in CAUSAL:
-        pairs = list(causal(archived, asked))
-        first, whole = (_figures([pair[n] for pair in pairs]) for n in (0, 1))
-        notes.append(f"{name:<16} causal, {len(pairs)} topics: {first}; the same articles, calibrated on all: {whole}")
-    if name in COLD:
-        topics = list(cold(archived, asked))
-        none, half = (np.array([getattr(each, kind) for each in topics]) for kind in ("none", "half"))
-        judged = np.mean([each.judged for each in topics])
+        topics = list(causal(archived, asked))
+        half, running, every = (_figures([getattr(each, way) for each in topics]) for way in ("half", "running", "all"))
         notes.append(
-            f"{name:<16} before the event, {len(topics)} topics, {judged:.0f} articles each: without an archive "
+            f"{name:<16} second half, {len(topics)} topics: calibrated on the first {half}; on what came before, as it "
+            f"comes {running}; on all {every}"
+        )
+    if name in COLD:
+        colds = list(cold(archived, asked))
+        none, newer = (np.array([getattr(each, kind) for each in colds]) for kind in ("none", "half"))
+        judged = np.mean([each.judged for each in colds])
+        notes.append(
+            f"{name:<16} before the event, {len(colds)} topics, {judged:.0f} articles each: without an archive "
             f"{none.mean():.1f} matches a topic (median {np.median(none):.0f}); with one, on its newer half "
-            f"{half.mean():.1f} (median {np.median(half):.0f}, none for {np.mean(half == 0):.0%})"
+            f"{newer.mean():.1f} (median {np.median(newer):.0f}, none for {np.mean(newer == 0):.0%})"
         )
     if name in PROMISED:
         for wanted in (None, 1.0, 3.0):

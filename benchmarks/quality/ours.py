@@ -13,12 +13,14 @@ from consumers.asked import Asked
 from consumers.bag import Bag, bag_of
 from consumers.calibration import calibrate, searched
 from consumers.corpus import Corpus, CorpusBuilder
-from consumers.model import Calibration, Sample
+from consumers.model import Calibration, Match, Passage, Sample
 from consumers.passages import texts_of
+from consumers.stories import StoryTracker
 from consumers.watch import Watch
 from consumers.word_index import WordIndex
 
 Places = NDArray[np.intp]
+DAY = 86_400.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,22 +103,50 @@ def whole_archive(archived: Archived, asked: Sequence[Asked]) -> Iterator[Outcom
         yield outcome(archived.decide(watch, judged.places), judged.positive)
 
 
-def causal(archived: Archived, asked: Sequence[Asked]) -> Iterator[tuple[Outcome, Outcome]]:
-    """Calibrated on the first half of the set, by time; judged on the second. Beside it: calibrated on all of it.
-
-    Only topics with a positive article in the second half.
+@dataclass(frozen=True, slots=True)
+class Causal:
+    """Of one topic, on the second half of a set by time. ``half``: calibrated on the first; ``all``: on the whole set;
+    ``running``: on what came before, drawn anew ten times as the daemon does.
     """
+
+    half: Outcome
+    running: Outcome
+    all: Outcome
+
+
+def causal(archived: Archived, asked: Sequence[Asked]) -> Iterator[Causal]:
+    """Only topics with a positive article in the second half."""
     order = np.argsort(archived.seen, kind="stable")
-    first, second = order[: len(order) // 2], order[len(order) // 2 :]
+    middle = len(order) // 2
+    first, second = order[:middle], order[middle:]
     half = archived.corpus(first)
+    blocks = [
+        (archived.corpus(order[: block[0]]), order[block])
+        for block in np.array_split(np.arange(middle, len(order)), 10)
+    ]
     for judged, each in zip(archived.chosen.judgements, asked, strict=True):
         later = np.isin(judged.places, second)
         if judged.positive[later].any():
             places, positive = judged.places[later], judged.positive[later]
-            yield (
+            yield Causal(
                 outcome(archived.decide(Watch(each, _calibrated(each, half)), places), positive),
+                outcome(_running(archived, each, blocks, places), positive),
                 outcome(archived.decide(Watch(each, _calibrated(each, archived.whole)), places), positive),
             )
+
+
+def _running(archived: Archived, each: Asked, blocks: Sequence[tuple[Corpus, Places]], places: Places) -> Decided:
+    """Its order is that of the score, since strengths of different calibrations cannot be compared."""
+    score, matched = np.zeros(len(places)), np.zeros(len(places), bool)
+    calibration: Calibration | None = None
+    for corpus, block in blocks:
+        calibration = calibrate(each, corpus, model="", now=0.0, previous=calibration)
+        here = np.isin(places, block)
+        if here.any():
+            decided = archived.decide(Watch(each, calibration), places[here])
+            score[here] = (decided.score - calibration.line) / calibration.width
+            matched[here] = decided.matched
+    return Decided(score, matched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,23 +197,39 @@ def _reviewed(decided: Decided, count: int) -> Places:
 
 
 def promised(archived: Archived, asked: Sequence[Asked], wanted: float | None) -> Iterator[tuple[float, float]]:
-    """(stories a day promised from the first half, stories a day that came in the second), by the set's own stamps.
+    """(stories a day promised from the first half, stories a day that the alerter tells of in the second).
 
     ``wanted``: alerts a day that the topic asks for; None: its sensitivity is "balanced".
     """
     order = np.argsort(archived.seen, kind="stable")
-    first, second = archived.corpus(order[: len(order) // 2]), archived.corpus(order[len(order) // 2 :])
+    first, second = archived.corpus(order[: len(order) // 2]), order[len(order) // 2 :]
+    days = float(np.ptp(archived.seen[second])) / DAY
     for _, each in zip(archived.chosen.judgements, asked, strict=True):
-        asked_for = replace(each, topic=replace(each.topic, alerts_per_day=wanted))
-        calibration = _calibrated(asked_for, first)
-        yield calibration.expected or 0.0, came(asked_for, calibration, second)
+        wants = replace(each, topic=replace(each.topic, alerts_per_day=wanted))
+        calibration = _calibrated(wants, first)
+        watch = Watch(wants, calibration)
+        matched = second[archived.decide(watch, second).matched]
+        yield calibration.expected or 0.0, _stories(archived, each.topic.id, matched) / days
 
 
-def came(asked: Asked, calibration: Calibration, corpus: Corpus) -> float:
-    from consumers.calibration import stories, with_calibration
-
-    found = with_calibration(asked, corpus, calibration)
-    return stories(corpus, found).a_day(calibration.line, corpus.days)
+def _stories(archived: Archived, topic_id: str, places: Places) -> int:
+    """As the alerter groups them, in the order of their stamps."""
+    tracker = StoryTracker()
+    founded = 0
+    for place in places:
+        article, rows = archived.chosen.articles[place], archived.rows[place]
+        match = Match(
+            id=article.id,
+            topic_id=topic_id,
+            topic_version=1,
+            article=article,
+            score=1.0,
+            passage=Passage(text=article.title, number=1, of=1),
+            vector=rows[0].astype(np.float16).tobytes(),
+        )
+        added = tracker.add(match, article.seen)
+        founded += added is not None and added[1].founded
+    return founded
 
 
 def _calibrated(asked: Asked, corpus: Corpus, samples: Sequence[Sample] = ()) -> Calibration:

@@ -69,7 +69,10 @@ def list_topics(ctx: typer.Context, as_json: Json = False) -> None:
 
 @app.command()
 def show(ctx: typer.Context, topic_id: TopicId, as_json: Json = False) -> None:
-    """One topic: the keys that are not at their default, its versions, and the version each worker has applied."""
+    """One topic: the keys that are not at their default, what it expects, its versions, and who has applied which."""
+    from daemon.cli.kept import if_any
+    from daemon.cli.topics_expected import calibration_of, lines, row, unread_of
+
     topic = _file(ctx).find(topic_id)
     history = _stored(ctx, lambda found: found.history(topic_id)) or []
     workers = _stored(ctx, lambda found: found.applied_by(topic_id)) or {}
@@ -78,13 +81,18 @@ def show(ctx: typer.Context, topic_id: TopicId, as_json: Json = False) -> None:
         {"version": one.version, "at": iso(one.at), "query": one.topic.query if one.topic else None} for one in history
     ]
     applied = [{"worker": worker, "version": version, "at": iso(at)} for worker, (version, at) in workers.items()]
+    settings = load_settings(ctx)
+    calibration = if_any(settings, lambda store: calibration_of(store, topic_id))
+    unread = if_any(settings, lambda store: unread_of(store, topic)) or ()
     if as_json:
-        echo_json(
-            {**keys(topic), "versions": versions, "applied": applied, "in_force": asdict(force) if force else None}
-        )
+        in_force = asdict(force) if force else None
+        more = row(calibration, unread)
+        echo_json({**keys(topic), "versions": versions, "applied": applied, "in_force": in_force, **more})
         return
     for key, value in differing(topic).items():
         typer.echo(f"{key:16} {value}")
+    for line in lines(calibration, unread) if force is not None else ():
+        typer.echo(line)
     for one in versions:
         typer.echo(f"version {one['version']:<8} {one['at']}  {plain(one['query'] or 'removed')}")
     for worker in applied:

@@ -39,6 +39,7 @@ def plot(curve: "Curve", width: int) -> str:
     places, a_day = zip(*curve.points, strict=True)
     figure.draw(figure.signal(list(places), list(a_day), marker="braille").lines())
     figure.draw(figure.signal([curve.here], [curve.a_day], marker="●"))
+    figure.ruler("y").lim(0, max(*a_day, 0.1) * 1.1)
     figure.ruler("x").ticks(list(_PLACES.values()), list(_PLACES))
     figure.title("alerts a day, by sensitivity")
     text: str = figure.build().string(colorless=True)

@@ -167,14 +167,16 @@ def print_proposal(topic_id: str, proposal: Mapping[str, Any] | None) -> None:
         typer.echo(
             f"On {report['articles']:,} articles of {report['days']} days: {before['above']:,} -> {after['above']:,} "
             f"above the line, {before['near']:,} -> {after['near']:,} just below it"
-            + (
-                f"; alerts a day {before['alerts_per_day']:.1f} -> {after['alerts_per_day']:.1f}"
-                if after.get("alerts_per_day") is not None and before.get("alerts_per_day") is not None
-                else ""
-            )
+            f"{_alerts(before, after)}"
         )
     typer.echo(f"Accept it:  {program()} topics accept {topic_id}")
     typer.echo(f"Forget it:  {program()} topics accept {topic_id} --drop")
+
+
+def _alerts(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Alerts a day, where both are known: a young archive tells nothing of a day."""
+    one, other = before.get("alerts_per_day"), after.get("alerts_per_day")
+    return "" if one is None or other is None else f", {one:.1f} -> {other:.1f} alerts a day"
 
 
 # -- the file

@@ -101,8 +101,7 @@ def _print_now(found: "Why", tried: "Tried") -> None:
     )
     place = f"passage {tried.passage.number} of {tried.passage.of}"
     typer.echo(plain(f"  {place}: “{quoted(tried.passage.text, tried.passage.marks)}”"))
-    marked = dict.fromkeys(tried.passage.text[start:end] for start, end in tried.passage.marks)
-    typer.echo(plain(f"  words: {', '.join(marked) or 'none of the query, but near in meaning'}"))
+    typer.echo(plain(f"  {tried.reasons[0]}"))
     typer.echo(f"  carried by {carried(tried.evidence.parts)}")
     for gate in tried.evidence.gates:
         result = "passed" if gate.passed else "FAILED"

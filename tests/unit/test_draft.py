@@ -18,15 +18,13 @@ from daemon.draft import BackTest, InForce, back_test, try_article
 from daemon.store import Store
 from daemon.store.archive import Archive
 from tests.fake_embedder import FakeEmbedder
+from tests.near_miss import near_miss
 
 DAY = 86_400.0
 NOW = 40 * DAY
 TOPIC = Topic(id="draft", query="bridge collapse Dover")
 CLEAR = ("Bridge collapse in Dover", "A bridge collapsed in Dover.")
-NEARBY = (
-    "Wheat harvest of the county begins",
-    "The market fears a collapse of prices. Farmers met at the bridge of Dover. The choir sang, the council voted.",
-)
+NEARBY = near_miss("bridge collapse Dover")
 OTHER = ("Wheat exports rise", "Exports of wheat rose again.")
 WORDS = "wheat rain council vote cinema match harvest train school tax island choir ferry budget museum storm".split()
 
@@ -173,6 +171,13 @@ def test_the_samples_just_above_the_line_are_none_of_the_best(archive: Archive):
     found = back_tested(archive, shown=3)
     assert (len(found.best), len(found.just_above)) == (3, 2)
     assert len({tried.article.id for tried in (*found.best, *found.just_above)}) == 5
+
+
+def test_the_best_samples_are_of_different_stories_before_they_are_of_the_same(archive: Archive):
+    a_month(archive)
+    days = [tried.article.id.partition("-")[0] for tried in back_tested(archive, shown=5).best]
+    assert sorted(days[:4], key=int) == ["4", "12", "20", "28"]
+    assert days[4] in days[:4]
 
 
 # -- the curve

@@ -10,7 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.model import ARTICLES, MATCHES, STREAMS, TOPICS, Article, Match, Passage, Stream, Topic, Wanted
+from consumers.model import (
+    ARTICLES,
+    CALIBRATIONS,
+    MATCHES,
+    STREAMS,
+    TOPICS,
+    Article,
+    Calibration,
+    Evidence,
+    Gated,
+    Match,
+    Part,
+    Passage,
+    Sample,
+    Stream,
+    Topic,
+    Wanted,
+)
 from daemon.log.codec import Undecodable, decode, encode
 from tests.fake_log import article, topic
 
@@ -38,7 +55,13 @@ MATCH = Match(
     article=ARTICLE,
     score=0.7125,
     passage=Passage(text="Aircraft carried out twenty strikes on Wednesday.", number=1, of=3, marks=((0, 8), (28, 35))),
-    reasons=("words Russian, air strikes", "meaning 0.71"),
+    reasons=("words Russian, air strikes", "passage 1 of 3", "just above the line (balanced, about 2 a day)"),
+    evidence=Evidence(
+        parts=(Part(name="meaning", share=0.61), Part(name="words", share=0.48), Part(name="examples", share=-0.09)),
+        gates=(Gated(gate="evidence", passed=True), Gated(gate="exclude", passed=True, why='does not say "drill"')),
+        nearest="Warplanes struck targets near Homs",
+        model="all-MiniLM-L6-v2@53aa51172d14",
+    ),
     vector=b"\x00\x3c\x00\xbc\xfb\xff",
 )
 TOPIC = Topic(
@@ -61,7 +84,30 @@ TOPIC = Topic(
     version=4,
     epoch=2,
 )
-WRITTEN: Mapping[type, object] = {Article: ARTICLE, Match: MATCH, Topic: TOPIC}
+CALIBRATION = Calibration(
+    topic_id="russian-airstrikes-syria",
+    topic_version=4,
+    model="all-MiniLM-L6-v2@53aa51172d14",
+    at=1_790_000_100.25,
+    articles=20_000,
+    rarity=(2.5, 5.125, 3.75),
+    length=301.5,
+    pull=b"\x00\x3c\x00\xbc\xfb\xff",
+    line=1.0625,
+    width=0.175,
+    bar=0.4375,
+    expected=1.8,
+    came=2.1,
+    samples=(
+        Sample(
+            ref="article:5f2b6c0a9d1e4c738a6f0b2d4e8c1a97",
+            title="Warplanes strike targets near Homs, ministry says",
+            relevant=True,
+            row=b"\xfb\xff\x00\x3c",
+        ),
+    ),
+)
+WRITTEN: Mapping[type, object] = {Article: ARTICLE, Match: MATCH, Topic: TOPIC, Calibration: CALIBRATION}
 
 
 def golden(stream: Stream[Any], schema: int) -> bytes:
@@ -150,6 +196,7 @@ def test_a_match_of_the_first_version_stays_readable() -> None:
     assert match.reasons == ("words Russian, air strikes",)
     assert match.vector == b"\x00\x3c\x00\xbc"
     assert match.article.title == "Warplanes strike targets near Homs"
+    assert match.evidence == Evidence()
 
 
 def test_fields_of_a_later_version_are_ignored() -> None:
@@ -194,6 +241,11 @@ def test_an_empty_vector_and_no_marks_survive() -> None:
         id="m", topic_id="t", topic_version=1, article=article("a"), score=0.5, passage=Passage(text="", number=1, of=1)
     )
     assert decode(MATCHES, encode(MATCHES, match)) == match
+
+
+def test_shipped_priors_survive() -> None:
+    priors = Calibration(topic_id="t", topic_version=1, model="m", at=0.0)
+    assert decode(CALIBRATIONS, encode(CALIBRATIONS, priors)) == priors
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)

@@ -9,12 +9,13 @@ import pytest
 
 from consumers.asked import asked_of
 from consumers.matcher import Judged, Matcher, Watch
-from consumers.model import BACKFILL, MATCHES_BACKFILL, Article, Topic
+from consumers.model import BACKFILL, MATCHES_BACKFILL, Article, Calibration, Topic
 from daemon.errors import Unavailable, Unusable
 from daemon.log.codec import decode
 from daemon.replay import Replay, since, verbs
 from daemon.store import Store
 from daemon.store.archive import Archive
+from daemon.store.calibrations import Calibrations, Drawn
 from daemon.store.chronicle import Chronicle, Place, Span
 from daemon.store.topics import TopicVersion, TopicVersions
 from tests.fake_embedder import FakeEmbedder
@@ -229,6 +230,28 @@ def test_a_topic_that_is_unknown_disabled_or_just_edited_is_refused(
     for topic, version, why in (("nobody", 1, "no topic"), ("off", 1, "disabled"), ("harbour", 2, "edited")):
         with pytest.raises(Unusable, match=why):
             step(topic, version)
+
+
+def test_a_topic_is_compared_by_its_calibration_in_force_as_the_matchers_have_it(
+    store: Store, broker: Broker, log: MemoryLog, clock: FakeClock
+) -> None:
+    keep(store, article(1))
+    ask = verbs(store, log, clock)
+    row = [float(number) for number in watch().asked.row]
+
+    def matches(topic: Topic) -> int:
+        TopicVersions(store).remember([TopicVersion(topic_id=topic.id, version=topic.version, topic=topic, at=NOW)])
+        whom = {"topic": topic.id, "version": topic.version, "row": row, "model": "fake"}
+        return int(ask["replay"]({"after": [0.0, ""], "until": NOW, **whom})["matches"])
+
+    assert matches(HARBOUR) == 1
+    high = Calibration(topic_id="harbour", topic_version=1, model="fake", at=NOW, line=9.0, width=0.1)
+    Calibrations(store).remember([Drawn(calibration=high, why="new version")])
+    assert matches(HARBOUR) == 0
+    assert matches(replace(HARBOUR, version=2, channels=("desk",))) == 0
+    assert matches(replace(HARBOUR, version=3, description="Fires in harbours.")) == 1
+    (found,) = [match for match in on(broker, MATCHES_BACKFILL) if match.topic_version == 3]
+    assert found.score > 0.5
 
 
 def test_two_replays_at_the_same_time_do_not_disturb_each_other(store: Store, log: MemoryLog) -> None:

@@ -53,6 +53,7 @@ def test_every_stream_is_wanted_under_the_prefix() -> None:
         "wirewatch.matches",
         "wirewatch.matches.backfill",
         "wirewatch.topics",
+        "wirewatch.calibrations",
     }
     assert [stream.name for stream in wanted(STREAMS[:1], PLAN, replace(BROKER, prefix="desk-"))] == ["desk-articles"]
 
@@ -191,7 +192,7 @@ def test_what_somebody_else_makes_at_the_same_time_is_left_as_it_is() -> None:
 
 def test_nothing_is_made_where_that_is_for_others_to_do() -> None:
     cluster = FakeCluster()
-    with pytest.raises(Unusable, match=r"^wirewatch\.articles is not there: .*; and 4 more, see `wirewatch streams"):
+    with pytest.raises(Unusable, match=r"^wirewatch\.articles is not there: .*; and 5 more, see `wirewatch streams"):
         prepare(cluster, BROKER, PLAN, create=False)
     assert cluster.streams == {}
 

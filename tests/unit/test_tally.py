@@ -13,13 +13,11 @@ from consumers.passages import texts_of
 from consumers.tally import BELOW, LOOKED_AT, candidates, field_of, told_apart
 from consumers.watch import Watch
 from tests.fake_embedder import FakeEmbedder
+from tests.near_miss import near_miss
 
 DAY = 86_400.0
 CLEAR = ("Bridge collapse in Dover", "A bridge collapsed in Dover.")
-NEARBY = (
-    "Wheat harvest of the county begins",
-    "The market fears a collapse of prices. Farmers met at the bridge of Dover. The choir sang, the council voted.",
-)
+NEARBY = near_miss("bridge collapse Dover")
 OTHER = ("Wheat exports rise", "Exports of wheat rose again.")
 
 

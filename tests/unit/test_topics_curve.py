@@ -24,6 +24,12 @@ def test_the_plot_has_the_three_words_the_place_of_the_topic_and_no_colours():
     assert max(len(line) for line in drawn.splitlines()) <= 60
 
 
+def test_the_plot_begins_at_no_alert_a_day():
+    flat = replace(CURVE, points=tuple((x, 0.2) for x, _ in CURVE.points), a_day=0.2)
+    assert "-0" not in plot(flat, 60)
+    assert plot(replace(flat, points=tuple((x, 0.0) for x, _ in CURVE.points), a_day=0.0), 60)
+
+
 def test_a_second_plot_shows_nothing_of_the_first():
     assert plot(CURVE, 60) == plot(CURVE, 60)
 

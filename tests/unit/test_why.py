@@ -26,6 +26,7 @@ from daemon.store.topics import TopicVersion, TopicVersions
 from daemon.why import Why, why
 from daemon.why_told import carried, happened, line_of
 from tests.fake_embedder import FakeEmbedder
+from tests.near_miss import near_miss
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0
@@ -33,10 +34,7 @@ TOPIC = Topic(id="bridge", query="bridge collapse Dover")
 FEED = Feed(id="world", url="https://feeds.example.org/world.xml")
 URL = "https://example.org/bridge"
 CLEAR = ("Bridge collapse in Dover", "A bridge collapsed in Dover.\n\nNobody was hurt, police said.")
-NEARBY = (
-    "Wheat harvest of the county begins",
-    "The market fears a collapse of prices. Farmers met at the bridge of Dover. The choir sang, the council voted.",
-)
+NEARBY = near_miss("bridge collapse Dover")
 OTHER = ("Wheat exports rise", "Exports of wheat rose again.")
 
 
@@ -320,7 +318,7 @@ def test_the_command_tells_what_happened_and_what_it_is_now_without_a_number_of_
     assert "bridge collapse Dover · version 1, in force" in result.stdout
     assert "It matched and led to the alert" in result.stdout
     assert "Now it matches: clearly above the line (balanced; the line that is shipped" in result.stdout
-    assert "words: bridge, collapsed, Dover" in result.stdout
+    assert "  words bridge, collapsed, Dover\n" in result.stdout
     assert "gate, enough evidence of its own: passed" in result.stdout
     assert "model: all-MiniLM-L6-v2@" in result.stdout
     row = json.loads(ask(URL, "bridge", "--json").stdout)
