@@ -22,16 +22,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumers import languages
+from consumers.mentions import Mention, mentions, nations_said
 from consumers.model import Article, Gated, Topic
-from consumers.mentions import Mention, mentions
 from consumers.nations import akin, shown
 from consumers.passages import MAX_CHARS, MAX_TITLE
 from consumers.words import FUNCTION_WORDS, query_words, words_of
 
 LEAD = 400  # characters of the text that tell what it is about
 FARTHER = -0.02  # cosine with the query less that without the name: -.18 to -.03 where another is meant, else from 0 on
-_PLACED = frozenset("in near across inside around outside throughout".split())
-_AT = _PLACED | frozenset("at from to of with against on over into for by off via".split())
+_PLACED = frozenset("in near across inside around outside throughout over".split())
+_AT = _PLACED | frozenset("at from to of with against on into for by off via".split())
 _BETWEEN = frozenset({",", "/", "&", "or", "and", ", or", ", and"})
 # Told without the nation that they are named after: "French Open", "Spanish flu", "Chinese New Year".
 _NAMED_AFTER = frozenset(
@@ -65,7 +65,7 @@ def sought(topic: Topic) -> tuple[Sought, ...]:
         if last and query[last.end : each.start].strip().lower() in _BETWEEN:
             groups[-1] = Sought(last.nations | nations, last.acts, last.is_place, last.start, each.end)
         else:
-            groups.append(Sought(nations, _qualifies(each), _is_asked_place(each), each.start, each.end))
+            groups.append(Sought(nations, _qualifies(each), _is_place(each), each.start, each.end))
     return tuple(each for each in groups if each.acts or _rest(query, each))
 
 
@@ -87,7 +87,11 @@ class Actors:
     words: frozenset[str]
 
     def judge(
-        self, article: Article, rows: NDArray[np.float32], query: NDArray[np.float32], without: NDArray[np.float32]
+        self,
+        article: Article,
+        rows: NDArray[np.float32],
+        query: NDArray[np.float32],
+        without: Sequence[NDArray[np.float32]],
     ) -> Gated:
         """``rows``: the article's; ``query``: the topic's; ``without``: of ``without_names``, or none of them."""
         heard = _heard(article.title[:MAX_TITLE], article.text[:MAX_CHARS])
@@ -130,10 +134,9 @@ def actors_of(topic: Topic) -> Actors | None:
     wanted = sought(topic)
     if not wanted:
         return None
-    every = (*mentions(topic.query), *mentions(topic.description))
-    named = {nation for each in every for nation in (*each.form.nations, *each.form.hints)}
+    named = nations_said(topic.query) | nations_said(topic.description)
     words = frozenset(word.stem for word in query_words(topic.query))
-    return Actors(wanted, frozenset(named.union(*map(akin, named))), words)
+    return Actors(wanted, named.union(*map(akin, named)), words)
 
 
 def _qualifies(mention: Mention) -> bool:
@@ -155,13 +158,10 @@ def _is_initials(mention: Mention) -> bool:
 
 
 def _is_place(mention: Mention) -> bool:
-    return mention.kind != "adjective" and mention.before.lower() in _PLACED
-
-
-def _is_asked_place(mention: Mention) -> bool:
-    """Nor is there a preposition in most queries: "Russian airstrikes Syria"."""
-    bare = not mention.after and _is_content(mention.before)
-    return _is_place(mention) or (mention.kind == "name" and bare)
+    """ "coup in Niger", "Russian airstrikes Syria", "balloon crosses Japan"."""
+    before = mention.before.lower()
+    bare = not mention.after and _is_content(before) and before not in _AT
+    return mention.kind != "adjective" and (bare or before in _PLACED)
 
 
 def _is_content(word: str) -> bool:
@@ -173,7 +173,10 @@ def _is_content(word: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """``said``: anyhow and anywhere; ``named``, ``placed``: in the title, else in the lead. ``in_lead``: with the stems of what each does."""
+    """``said``: anyhow and anywhere; ``named`` and ``placed``: in the title or, where it names none, in the lead.
+
+    ``acting``: in the title; ``in_lead``: acting there, with the stems of what each does.
+    """
 
     said: frozenset[str]
     named: tuple[str, ...]
@@ -185,16 +188,17 @@ class _Heard:
 
 @lru_cache(maxsize=64)  # one article meets many topics before the next one comes
 def _heard(title: str, text: str) -> _Heard:
-    in_title, in_text = mentions(title), mentions(text)
-    said = frozenset(nation for each in (*in_title, *in_text) for nation in (*each.form.nations, *each.form.hints))
+    in_title, beginning = mentions(title), text[: LEAD + 100]  # not cut within the last word
     headline = _end_of_headline(title)
     shouted = title.isupper()  # then "US" may be a pronoun
     ahead = [
         each for each in in_title if each.form.nations and each.end <= headline and not (shouted and _is_initials(each))
     ]
-    lead = [each for each in in_text if each.form.nations and each.end <= LEAD and not _is_dateline(text, each)]
+    lead = [
+        each for each in mentions(beginning) if each.form.nations and each.end <= LEAD and not _is_dateline(text, each)
+    ]
     return _Heard(
-        said,
+        nations_said(title) | nations_said(text),
         named=_nations(ahead or lead),
         by_title=bool(ahead),
         placed=_nations([each for each in ahead or lead if _is_place(each) or _qualifies(each)]),

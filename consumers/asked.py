@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from consumers.actors import without_names
 from consumers.bag import QueryTerm, query_terms
 from consumers.embedding import Embedder
 from consumers.model import Topic
@@ -19,26 +20,34 @@ SHORT = 3  # words of a query that is a keyword
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
-    """``row``: the unit row (d,) of the query, the description averaged in; ``words`` and ``terms``: of the query."""
+    """``row``: the unit row (d,) of the query, the description averaged in; ``words`` and ``terms``: of the query.
+
+    ``without``: the unit rows of the query less each nation that it names by a noun; see consumers/actors.py.
+    """
 
     topic: Topic
     row: NDArray[np.float32]
     words: tuple[Word, ...]
     terms: tuple[QueryTerm, ...]
+    without: tuple[NDArray[np.float32], ...] = ()
 
 
 def asked_of(topics: Sequence[Topic], embedder: Embedder) -> list[Asked]:
     """A description says what is meant; the query's words stay the words."""
+    less = [tuple((text,) for text in without_names(topic)) for topic in topics]
     wordings = [wording(topic) for topic in topics]
-    rows = embedder.encode_queries([text for each in wordings for group in each for text in group])
+    rows = embedder.encode_queries(
+        [text for each in zip(wordings, less, strict=True) for groups in each for group in groups for text in group]
+    )
     asked, start = [], 0
-    for topic, groups in zip(topics, wordings, strict=True):
+    for topic, groups, without in zip(topics, wordings, less, strict=True):
         means = []
-        for group in groups:
+        for group in (*groups, *without):
             means.append(_unit(rows[start : start + len(group)].mean(axis=0)))
             start += len(group)
         words = query_words(spelled_out(topic.query))
-        asked.append(Asked(topic, _unit(np.mean(means, axis=0)), words, query_terms(words)))
+        row, rest = _unit(np.mean(means[: len(groups)], axis=0)), tuple(means[len(groups) :])
+        asked.append(Asked(topic, row, words, query_terms(words), rest))
     return asked
 
 

@@ -14,7 +14,6 @@ while the event has not happened: then the best of the archive are noise. Hence 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +33,10 @@ CUT: dict[Kind, dict[Sensitivity, float]] = {
     "event": {"fewer": 0.82, "balanced": 0.72, "more": 0.60},
     "theme": {"fewer": 0.56, "balanced": 0.43, "more": 0.32},
 }
-# Between the noise and the three best: a quarter of the labelled topics stay below, and most archives in which the event
-# has not happened yet. There the best articles are noise in part: a theme's line trusts them in part, and an event
-# needs more evidence of its own, up to FARTHER. Calibrated before the event and judged after it, macro F1 of two sets of
-# events .796 → .810 and .800 → .816; calibrated with it .867 → .864 and .855 → .851.
+# Between the noise and the three best: a quarter of the labelled topics stay below, and most archives in which the
+# event has not happened yet. There the best articles are noise in part: a theme's line trusts them in part, and an
+# event needs more evidence of its own, up to FARTHER. Calibrated before the event and judged after it, macro F1 of two
+# sets of events .796 → .810 and .800 → .816; calibrated with it .867 → .864 and .855 → .851.
 USUAL: dict[Kind, float] = {"event": 1.2, "theme": 1.0}
 QUIET = 0.6  # a reach at which nothing of the topic is in the archive
 TRUSTED: dict[Kind, float] = {"event": 1.0, "theme": 0.7}
@@ -56,7 +55,7 @@ SMOOTHING = 0.3  # how far a known calibration moves towards what the archive sa
 YOUNG = 2_000  # articles below which it follows at once
 PRIOR_WIDTH = 0.1
 BAR_MARGIN, LOWEST_BAR = 0.05, 0.1
-SAME_STORY, SAME_DAYS = 0.6, 3.0  # cosine and days within which two articles of a topic are counted as one story
+SAME_STORY, SAME_DAYS = 0.7, 3.0  # cosine and days within which two articles of a topic are counted as one story
 COUNTED = 500  # articles of a topic that are grouped into stories
 
 
@@ -253,34 +252,3 @@ def stories(corpus: Corpus, found: Strengths, least: float = -np.inf) -> Stories
     near = (rows @ rows.T >= SAME_STORY) & (np.abs(at[:, None] - at[None, :]) <= SAME_DAYS * 86_400)
     leads = ~np.tril(near, -1).any(axis=1)
     return Stories(found.total[order][leads], corpus.share)
-
-
-Where = Literal["fewer", "balanced", "more"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Curve:
-    """Alerts a day against the line, for drawing: ``points`` are (score at the line of today, stories a day)."""
-
-    points: tuple[tuple[float, float], ...]
-    at: dict[Sensitivity, float]  # stories a day for each word
-    here: float  # stories a day with the topic as it is
-
-
-def curve(asked: Asked, corpus: Corpus) -> Curve:
-    """The topic's pull is made anew, as for a first calibration."""
-    found = strengths(asked, corpus)
-    counted = stories(corpus, found, evidence_floor(asked.topic, found))
-    days = max(corpus.days, 1.0)
-
-    def a_day(topic: Topic) -> float:
-        likewise = stories(corpus, found, evidence_floor(topic, found))
-        return likewise.a_day(_line(topic, found, likewise, days), days)
-
-    plain = replace(asked.topic, alerts_per_day=None)
-    lines = counted.leaders[:200].tolist()
-    return Curve(
-        points=tuple((line, counted.a_day(line, days)) for line in lines),
-        at={word: a_day(replace(plain, sensitivity=word)) for word in ("fewer", "balanced", "more")},
-        here=a_day(asked.topic),
-    )

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from consumers.nations import TOKEN, Form, Kind, case_matters, forms
+from consumers.nations import TOKEN, Form, Kind, case_matters, forms, undotted
 
-_GAP = 2  # characters between the words of one name
 Token = tuple[str, int, int]  # a word, its start and its end
 
 
@@ -26,33 +25,46 @@ class Mention:
 
 
 def mentions(text: str) -> tuple[Mention, ...]:
-    """In order, the longest form first: "Papua New Guinea" is no Guinea. Small letters do where they mean nothing else."""
+    """In order, the longest form first: "Papua New Guinea" is no Guinea. In small letters where they mean only that."""
+    found = _found(text)
+    if not found:
+        return ()
     tokens = [(match.group(), match.start(), match.end()) for match in TOKEN.finditer(text)]
+    return tuple(_mention(text, tokens, at, form) for at, form in found)
+
+
+def nations_said(text: str) -> frozenset[str]:
+    """All that it may speak of; four times as fast as their places."""
+    return frozenset(nation for _, form in _found(text) for nation in (*form.nations, *form.hints))
+
+
+def _found(text: str) -> list[tuple[int, Form]]:
+    """With the number of the word that it begins with."""
     known = forms()
-    found: list[Mention] = []
-    n = 0
-    while n < len(tokens):
-        candidates = known.get(tokens[n][0].replace(".", "").lower())
-        form = next((each for each in candidates if _stands(each, tokens, n)), None) if candidates else None
-        if form is None:
-            n += 1
-            continue
-        if form.nations or form.hints:
-            found.append(_mention(text, tokens, n, form))
-        n += len(form.words)
-    return tuple(found)
+    words = TOKEN.findall(text)
+    found: list[tuple[int, Form]] = []
+    last = 0
+    for n, first in enumerate(map(str.lower, words)):
+        if first in known and n >= last:
+            for form in known[first]:
+                if _stands(form, words, n):
+                    last = n + len(form.words)
+                    if form.nations or form.hints:
+                        found.append((n, form))
+                    break
+    return found
 
 
-def _stands(form: Form, tokens: list[Token], at: int) -> bool:
-    if at + len(form.words) > len(tokens):
+def _stands(form: Form, words: list[str], at: int) -> bool:
+    if at + len(form.words) > len(words):
         return False
     for n, word in enumerate(form.words, at):
-        written = tokens[n][0].replace(".", "")
-        if written.lower() != word.lower() or (n > at and tokens[n][1] - tokens[n - 1][2] > _GAP):
-            return False
-        if written == word or written.isupper() or word not in case_matters():
+        written = words[n]
+        if written == word:
             continue
-        return False
+        written = undotted(written)
+        if written.lower() != word.lower() or (written != word and not written.isupper() and word in case_matters()):
+            return False
     return True
 
 

@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from consumers.actors import Actors, actors_of
 from consumers.asked import Asked
 from consumers.bag import Bag, counts_in
 from consumers.calibration import indexed, priors
@@ -46,10 +47,17 @@ class Weighed:
 class Watch:
     """Immutable; threads may share it."""
 
-    def __init__(self, asked: Asked, calibration: Calibration | None, gates: Gates | None = None) -> None:
+    def __init__(
+        self,
+        asked: Asked,
+        calibration: Calibration | None,
+        gates: Gates | None = None,
+        actors: Actors | None = None,
+    ) -> None:
         """``calibration``: None before there is one of this version; then the shipped priors do."""
         self.asked = asked
         self.gates = gates or (Gates(asked.topic) if has_gates(asked.topic) else _NO_GATES)
+        self._actors = actors or actors_of(asked.topic)
         self.calibration = calibration or priors(asked.topic, "")
         rarity = self.calibration.rarity or (1.0,) * len(asked.terms)
         self._rarity = np.array(rarity, np.float32)
@@ -69,7 +77,7 @@ class Watch:
         return indexed(self.asked.row, self._pull.astype(np.float16) if len(self._pull) else None)
 
     def calibrated(self, calibration: Calibration | None) -> "Watch":
-        return Watch(self.asked, calibration, self.gates)
+        return Watch(self.asked, calibration, self.gates, self._actors)
 
     def weigh(self, article: Article, bag: Bag, rows: NDArray[np.float32]) -> Weighed:
         """``rows``: the article's (whole, title, passages…), as they are archived."""
@@ -85,7 +93,8 @@ class Watch:
         verdict = self._verdict(article)
         if verdict:
             score = max(score, CLEARLY)
-        gates = self._gates(article, verdict, enough=bool(evidence >= self.calibration.floor)) if score >= FLOOR else ()
+        enough = bool(evidence >= self.calibration.floor)
+        gates = self._gates(article, rows, verdict, enough=enough) if score >= FLOOR else ()
         gate = next((each.gate for each in gates if not each.passed), "")
         return Weighed(
             score=score,
@@ -105,13 +114,17 @@ class Watch:
         """What its user said of this very article, if anything."""
         return self._verdicts.get(article.id, self._verdicts.get(article.url)) if self._verdicts else None
 
-    def _gates(self, article: Article, verdict: bool | None, *, enough: bool) -> tuple[Gated, ...]:
-        if verdict is None:
-            first = Gated(gate="evidence", passed=enough, why="" if enough else "too little evidence of its own")
-        else:
+    def _gates(
+        self, article: Article, rows: NDArray[np.float32], verdict: bool | None, *, enough: bool
+    ) -> tuple[Gated, ...]:
+        if verdict is not None:
             said = f"you said that it is {'relevant' if verdict else 'not relevant'}"
-            first = Gated(gate="verdict", passed=verdict, why=said)
-        return (first, *self.gates.judge(article))
+            return (Gated(gate="verdict", passed=verdict, why=said), *self.gates.judge(article))
+        first = Gated(gate="evidence", passed=enough, why="" if enough else "too little evidence of its own")
+        if self._actors is None:
+            return (first, *self.gates.judge(article))
+        actors = self._actors.judge(article, rows, self.asked.row, self.asked.without)
+        return (first, actors, *self.gates.judge(article))
 
     def quote(
         self, texts: ArticleTexts, terms: Terms | None, rows: NDArray[np.float32]

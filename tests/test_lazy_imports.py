@@ -33,6 +33,8 @@ HEAVY = {
     "transformers",
     "watchfiles",
 }
+# what computes vectors: each is imported where a model is opened, and nowhere else
+COMPUTING = {"consumers.packed_bert", "consumers.packed_encoder", "consumers.reference_encoder"}
 
 
 def imported(statement: str) -> set[str]:
@@ -94,8 +96,10 @@ def modules(package: str) -> list[str]:
 
 
 def test_importing_consumers_never_loads_a_model_or_an_index() -> None:
+    others = [module for module in modules("consumers") if module not in COMPUTING]
+    assert len(others) == len(modules("consumers")) - len(COMPUTING)
     assert (
-        imported("import " + ", ".join(modules("consumers")))
+        imported("import " + ", ".join(others))
         & {
             "torch",
             "transformers",

@@ -13,6 +13,7 @@ from consumers.asked import Asked
 from consumers.bag import Bag, bag_of
 from consumers.calibration import calibrate, searched
 from consumers.corpus import Corpus, CorpusBuilder
+from consumers.ids import match_id
 from consumers.model import Calibration, Match, Passage, Sample
 from consumers.passages import texts_of
 from consumers.stories import StoryTracker
@@ -219,7 +220,7 @@ def _stories(archived: Archived, topic_id: str, places: Places) -> int:
     for place in places:
         article, rows = archived.chosen.articles[place], archived.rows[place]
         match = Match(
-            id=article.id,
+            id=match_id(article.id, topic_id, 1),
             topic_id=topic_id,
             topic_version=1,
             article=article,

@@ -25,10 +25,11 @@ from consumers.calibration import (
     priors,
     searched,
     strengths,
-    with_calibration,
 )
 from consumers.corpus import Corpus
 from consumers.model import Calibration, Kind, Sample, Sensitivity, Topic
+from consumers.tally import field_of
+from consumers.watch import Watch
 from tests.corpora import (
     DAY,
     EVENT,
@@ -327,8 +328,8 @@ def test_the_index_looks_at_every_archived_article_that_comes_near_the_line(
 @given(queries, st.sampled_from(KINDS))
 def test_a_calibration_gives_the_archive_the_strengths_that_it_was_drawn_from(query: str, kind: Kind) -> None:
     each = topic(query, kind=kind)
-    before, after = strengths(ask(each), archive()), with_calibration(ask(each), archive(), drawn(each, archive()))
-    np.testing.assert_allclose(after.total, before.total, atol=1e-5)
+    before, after = strengths(ask(each), archive()), field_of(Watch(ask(each), drawn(each, archive())), archive())
+    np.testing.assert_allclose(after.strength, before.total, atol=1e-5)
     np.testing.assert_allclose(after.evidence, before.evidence, atol=1e-5)
 
 

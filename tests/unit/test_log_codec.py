@@ -94,6 +94,7 @@ CALIBRATION = Calibration(
     length=301.5,
     pull=b"\x00\x3c\x00\xbc\xfb\xff",
     line=1.0625,
+    floor=0.45,
     width=0.175,
     bar=0.4375,
     expected=1.8,
