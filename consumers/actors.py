@@ -10,8 +10,8 @@ in no form and nowhere fails the article
 - where it is a noun of any kind ("visits Kyiv", "Iran protests"), title or lead name another one, and the article is
   farther from the query than from the query without the name.
 
-In doubt it passes, and a theme's always do: of a standing subject much is told without its nation (of 1,660 articles
-that editors had filed under a theme 26 would have failed; of 2,228 about an event none).
+In doubt it passes, and a theme's always do: of a standing subject much is told without its nation. (Of 1,660 articles
+that editors had filed under themes 8 would have failed; of 2,228 about events none, of their first 200 characters 2.)
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,6 @@ _NAMED_AFTER = frozenset(
     "open grand prix gp cup masters league derby flu fries new ocean sea gulf airlines times post herald premier "
     "championship championships dollar yen mark pound franc peso ruble rouble".split()
 )
-
 _OUTLET = (" - ", " | ", " – ", " — ")
 
 

@@ -46,7 +46,8 @@ def asked_of(topics: Sequence[Topic], embedder: Embedder) -> list[Asked]:
             means.append(_unit(rows[start : start + len(group)].mean(axis=0)))
             start += len(group)
         words = query_words(spelled_out(topic.query))
-        row, rest = _unit(np.mean(means[: len(groups)], axis=0)), tuple(means[len(groups) :])
+        row, description = _unit(np.mean(means[: len(groups)], axis=0)), means[1 : len(groups)]
+        rest = tuple(_unit(np.mean([each, *description], axis=0)) for each in means[len(groups) :])
         asked.append(Asked(topic, row, words, query_terms(words), rest))
     return asked
 

@@ -8,7 +8,7 @@ joined, too. One stem of a million shares its number with another one; the archi
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -23,13 +23,18 @@ _JOINED = range(6, 15)  # letters of two words that may be one
 _PART = 3  # letters of each
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Bag:
     """``stems``: uint32, ascending, each once; ``counts``: uint8; ``length``: words of title and text."""
 
     stems: NDArray[np.uint32]
     counts: NDArray[np.uint8]
     length: int
+
+    @cached_property
+    def counted(self) -> dict[int, int]:
+        """Made when it is first asked for: the words of an article are looked up for hundreds of topics."""
+        return dict(zip(self.stems.tolist(), self.counts.tolist(), strict=True))
 
     def to_bytes(self) -> bytes:
         """Little-endian: length, stems, counts."""
@@ -103,9 +108,7 @@ def query_terms(words: Sequence[Word]) -> tuple[QueryTerm, ...]:
 
 def counts_in(bag: Bag, terms: Sequence[QueryTerm]) -> list[int]:
     """How often the text says each; the title counts ``TITLE`` times."""
-    return [_count(bag, term.number) or max((_count(bag, other) for other in term.others), default=0) for term in terms]
-
-
-def _count(bag: Bag, number: int) -> int:
-    place = int(np.searchsorted(bag.stems, np.uint32(number)))
-    return int(bag.counts[place]) if place < len(bag.stems) and bag.stems[place] == number else 0
+    counted = bag.counted
+    return [
+        counted.get(term.number) or max((counted.get(other, 0) for other in term.others), default=0) for term in terms
+    ]

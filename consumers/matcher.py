@@ -124,12 +124,12 @@ class Matcher:
         known = {
             topic.id: watch.asked
             for topic in topics
-            if (watch := self._watches.get(topic.id)) and wording(watch.topic) == wording(topic)
+            if (watch := self._watches.get(topic.id)) and _alike(watch.topic, topic)
         }
         yield from asked_of([topic for topic in topics if topic.id not in known], self._embedder)
         for topic in topics:
             if topic.id in known:
-                yield Asked(topic, known[topic.id].row, known[topic.id].words, known[topic.id].terms)
+                yield replace(known[topic.id], topic=topic)
 
     def _put(self, changes: Mapping[str, Watch | None]) -> None:
         entries = {
@@ -182,6 +182,11 @@ def compare(
 ) -> Judged:
     """One article with the topics that are candidates. ``rows``: its unit rows as they are archived, by ``model``."""
     return _judged(_look(article, texts, rows, watches, bag or bag_of(texts)), model)
+
+
+def _alike(known: Topic, topic: Topic) -> bool:
+    """Whether they are asked alike: their rows are made of the same texts, and of the same gates."""
+    return known.kind == topic.kind and wording(known) == wording(topic)
 
 
 @dataclass(frozen=True, slots=True)

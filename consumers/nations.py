@@ -237,6 +237,7 @@ Zimbabwe; Zimbabwean, Zimbabweans; Harare; Mugabe
 
 # What hides a nation's name in it and is not that nation.
 _NO_NATION = (
+    "Islamic State in Iraq and Syria, Islamic State of Iraq and Syria, "
     "New England, New Mexico, New Britain, New Orleans, South America, South American, Latin America, Latin "
     "American, Central America, Central American, North America, North American, Gulf of Mexico, Indian Ocean, "
     "South China Sea, East China Sea, Sea of Japan, Persian Gulf, Gulf of Oman, Bank of America, Swiss Re, Panama "

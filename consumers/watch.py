@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +23,11 @@ from consumers.scoring import (
     WHOLE,
     named,
     quoted,
-    said,
+    said_by_one,
     score_of,
     standing,
     terms_of,
+    weights_of,
 )
 from consumers.words import Terms
 
@@ -41,7 +41,12 @@ class Weighed:
     matched: bool
     gate: str
     gates: tuple[Gated, ...]
-    parts: tuple[Part, ...]
+    worth: tuple[tuple[PartName, float], ...]  # of the strength
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        every = max(sum(worth for _, worth in self.worth), 1e-6)
+        return tuple(Part(name=name, share=round(worth / every, 3)) for name, worth in self.worth if worth)
 
 
 class Watch:
@@ -59,8 +64,7 @@ class Watch:
         self.gates = gates or (Gates(asked.topic) if has_gates(asked.topic) else _NO_GATES)
         self._actors = actors or actors_of(asked.topic)
         self.calibration = calibration or priors(asked.topic, "")
-        rarity = self.calibration.rarity or (1.0,) * len(asked.terms)
-        self._rarity = np.array(rarity, np.float32)
+        self._weights = weights_of(self.calibration.rarity or (1.0,) * len(asked.terms))
         self._pull = np.frombuffer(self.calibration.pull, np.float16).astype(np.float32)
         self._samples = np.array(
             [np.frombuffer(sample.row, np.float16).astype(np.float32) for sample in self.calibration.samples]
@@ -82,18 +86,17 @@ class Watch:
     def weigh(self, article: Article, bag: Bag, rows: NDArray[np.float32]) -> Weighed:
         """``rows``: the article's (whole, title, passages…), as they are archived."""
         whole, title = (rows[:2] @ self.asked.row).tolist()
-        counts = np.array(counts_in(bag, self.asked.terms), np.float32)[:, None]
-        (coverage,), (presence,) = said(
-            counts, self._rarity, np.array([bag.length], np.float32), self.calibration.length
-        )
-        evidence = WHOLE * whole + TITLE * title + COVERAGE * coverage + PRESENCE * presence
+        counts = counts_in(bag, self.asked.terms)
+        coverage, presence = said_by_one(counts, self._weights, bag.length, self.calibration.length)
+        words = COVERAGE * coverage + PRESENCE * presence
+        evidence = WHOLE * whole + TITLE * title + words
         pull = float(rows[0] @ self._pull) if len(self._pull) else 0.0
-        strength = float(evidence + pull)
+        strength = evidence + pull
         score = score_of(strength, self.calibration.line, self.calibration.width)
         verdict = self._verdict(article)
         if verdict:
             score = max(score, CLEARLY)
-        enough = bool(evidence >= self.calibration.floor)
+        enough = evidence >= self.calibration.floor
         gates = self._gates(article, rows, verdict, enough=enough) if score >= FLOOR else ()
         gate = next((each.gate for each in gates if not each.passed), "")
         return Weighed(
@@ -102,11 +105,11 @@ class Watch:
             matched=score >= LINE and not gate,
             gate=gate,
             gates=gates,
-            parts=_parts(
-                meaning=WHOLE * whole,
-                title=TITLE * title,
-                words=COVERAGE * coverage + PRESENCE * presence,
-                **{"examples" if self._verdicts else "archive": pull},
+            worth=(
+                ("meaning", WHOLE * whole),
+                ("title", TITLE * title),
+                ("words", words),
+                ("examples" if self._verdicts else "archive", pull),
             ),
         )
 
@@ -179,11 +182,4 @@ def has_gates(topic: Topic) -> bool:
         or topic.sources
         or topic.not_sources
         or topic.max_age is not None
-    )
-
-
-def _parts(**worth: float) -> tuple[Part, ...]:
-    every = max(sum(worth.values()), 1e-6)
-    return tuple(
-        Part(name=cast("PartName", name), share=round(float(part / every), 3)) for name, part in worth.items() if part
     )

@@ -19,7 +19,6 @@ from consumers.calibration import (
     WIDTHS,
     YOUNG,
     calibrate,
-    curve,
     evidence_floor,
     indexed,
     priors,
@@ -250,7 +249,7 @@ def test_copies_of_the_query_in_the_archive_do_not_move_the_line() -> None:
     assert (~found.original).sum() == len(copies)
     one, other = drawn(topic(), plain), drawn(topic(), copied)
     assert other.line == pytest.approx(one.line, abs=0.03)
-    assert other.expected == one.expected
+    assert other.expected == pytest.approx(one.expected, rel=0.01)
     np.testing.assert_allclose(pull_of(other), pull_of(one), atol=0.01)
 
 
@@ -292,9 +291,6 @@ def test_no_archive_makes_a_calibration_that_is_no_number(
     made = drawn(each, corpus)
     assert finite(made)
     assert made.width >= NARROWEST
-    drawn_curve = curve(ask(each), corpus)
-    assert np.isfinite([*drawn_curve.at.values(), drawn_curve.here]).all()
-    assert drawn_curve.at["fewer"] <= drawn_curve.at["balanced"] <= drawn_curve.at["more"]
 
 
 def test_a_query_of_signs_is_calibrated_by_its_meaning_alone() -> None:
@@ -331,17 +327,3 @@ def test_a_calibration_gives_the_archive_the_strengths_that_it_was_drawn_from(qu
     before, after = strengths(ask(each), archive()), field_of(Watch(ask(each), drawn(each, archive())), archive())
     np.testing.assert_allclose(after.strength, before.total, atol=1e-5)
     np.testing.assert_allclose(after.evidence, before.evidence, atol=1e-5)
-
-
-def test_a_curve_falls_as_the_line_rises() -> None:
-    drawn_curve = curve(asked(kind="theme"), busy())
-    lines, a_day = np.array(drawn_curve.points).T
-    assert (np.diff(lines) <= 0).all()
-    assert (np.diff(a_day) >= 0).all()
-    assert drawn_curve.here == drawn_curve.at["balanced"]
-    assert drawn_curve.at["fewer"] < drawn_curve.at["more"]
-
-
-def test_a_curve_says_what_a_calibration_then_expects() -> None:
-    for each in (*(topic(kind="theme", sensitivity=word) for word in WORDS), topic(alerts_per_day=0.1)):
-        assert curve(ask(each), busy()).here == pytest.approx(drawn(each, busy()).expected)

@@ -108,5 +108,5 @@ def test_reports_of_the_air_strikes_match_in_full_and_as_summaries(matcher: Matc
 def test_other_wars_other_places_and_other_news_stay_quiet(matcher: Matcher):
     judged = matcher.match(articles("other"))
     assert judged
-    # the same two countries in peace still match: words and vectors agree too much for one line
+    # the same two countries in peace still match: words and vectors agree too much before there is an archive
     assert {each.article.id.split()[0] for each in judged if each.matches} <= {"aid"}

@@ -18,9 +18,11 @@ from consumers.scoring import (
     named,
     quoted,
     said,
+    said_by_one,
     score_of,
     standing,
     terms_of,
+    weights_of,
 )
 from consumers.words import query_words
 
@@ -168,3 +170,16 @@ def test_whatever_is_said_counts_between_nothing_and_one(
     for share in (*coverage, *presence):
         assert math.isfinite(share)
         assert -1e-6 <= share <= 1 + 1e-5
+
+
+@given(st.lists(st.tuples(st.integers(0, 255), st.floats(0, 20)), max_size=6), st.integers(0, 10**6), st.floats(0, 1e6))
+def test_one_article_is_counted_as_an_archive_is(words: list[tuple[int, float]], length: int, mean_length: float):
+    counts, rarity = [count for count, _ in words], [each for _, each in words]
+    alone = said_by_one(counts, weights_of(rarity), length, mean_length)
+    many = said(
+        np.array(counts, np.float32).reshape(len(words), 1),
+        np.array(rarity, np.float32),
+        np.array([length], np.float32),
+        mean_length,
+    )
+    assert alone == pytest.approx([float(share[0]) for share in many], abs=1e-5)
