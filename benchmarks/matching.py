@@ -7,7 +7,7 @@ order each round, so that whatever else the machine does hits all; a ratio is th
 
 - matcher: decodes the articles as they come from the log, embeds, finds, weighs and explains, by topics that are
   calibrated, and archives into SQLite, in batches as the pump hands them over
-- embedding: the same texts in the same batches, by the same way, and nothing else
+- embedding: the same texts but for a number in each, in the same batches, by the same embedder, and nothing else
 - encode: the same texts at once, by sentence-transformers with its defaults
 """
 
@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def main() -> int:
     archived = [_article(rng) for _ in range(ARCHIVED)]
     calibrated, _ = _seconds(lambda: _calibrate(matcher, embedder, archived))
     with tempfile.TemporaryDirectory() as folder, closing(open_store("sqlite:", Path(folder))) as store:
-        ways = Ways(matcher, open_embedder(), _plain_model(), Archive(store), arguments.batch)
+        ways = Ways(matcher, embedder, _plain_model(), Archive(store), arguments.batch)
         for each in (ways.matcher, ways.embedding, ways.library):  # warm
             each([_article(rng) for _ in range(32)])
         warm = len(ways.judged)
@@ -93,10 +93,8 @@ def main() -> int:
 
 @dataclass
 class Ways:
-    """Two embedders: what one has embedded, it keeps."""
-
-    embedding_matcher: Matcher
-    alone: TextEmbedder
+    by_topics: Matcher
+    embedder: TextEmbedder  # the matcher's: a second one may be computing in another way
     plain: Any
     archive: Archive
     batch: int
@@ -108,13 +106,14 @@ class Ways:
         records = [encode(ARTICLES, article) for article in articles]
         for start in range(0, len(records), self.batch):
             read = [decode(ARTICLES, record) for record in records[start : start + self.batch]]
-            judged = self.embedding_matcher.match(read)
+            judged = self.by_topics.match(read)
             self.archive.put(judged)
             self.judged.extend(judged)
 
     def embedding(self, articles: Sequence[Article]) -> None:
         for start in range(0, len(articles), self.batch):
-            self.alone.encode(_texts(articles[start : start + self.batch]))
+            renamed = [_renumbered(article) for article in articles[start : start + self.batch]]
+            self.embedder.encode(_texts(renamed))
 
     def library(self, articles: Sequence[Article]) -> None:
         self.plain.encode(_texts(articles), show_progress_bar=False)
@@ -149,6 +148,11 @@ def _calibrate(matcher: Matcher, embedder: TextEmbedder, archive: Sequence[Artic
     asked = asked_of([watch.topic for watch in matcher.watches.values()], embedder)
     made = [calibrate(each, corpus, model=embedder.model_id, now=0.0) for each in asked]
     matcher.calibrate({each.topic_id: each for each in made})
+
+
+def _renumbered(article: Article) -> Article:
+    """What an embedder has embedded it keeps; the number is in every text."""
+    return replace(article, title=article.title.replace(article.id, article.id[::-1]))
 
 
 def _texts(articles: Sequence[Article]) -> list[str]:

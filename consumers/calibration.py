@@ -45,9 +45,9 @@ EVIDENCE: dict[Kind, dict[Sensitivity, float]] = {  # of dense and words, withou
     "event": {"fewer": 0.55, "balanced": 0.45, "more": 0.35},
     "theme": {"fewer": 0.25, "balanced": 0.15, "more": 0.10},
 }
-# Lines before there is an archive, where a strength is evidence alone. Macro F1 for events .81, .79, .93 and .88 on four
-# sets (at .75: .82, .78, .93, .92), with 11, 8, 4 and 5 matches in a thousand articles before the event (5, 4, 4, 1); for
-# themes .60, .30 and .61. It is the lower one: reports cut to a summary are found, and the time without archive is short.
+# Lines before there is an archive, where a strength is evidence alone. Macro F1 for events .81, .79, .93 and .88 on
+# four sets (at .75: .82, .78, .93, .92), with 11, 8, 4 and 5 matches in a thousand articles before the event (5, 4, 4,
+# 1); for themes .60, .30 and .61. The lower one: it finds reports cut to a summary, and soon there is an archive.
 PRIOR: dict[Kind, dict[Sensitivity, float]] = {
     "event": {"fewer": 0.76, "balanced": 0.65, "more": 0.55},
     "theme": {"fewer": 0.66, "balanced": 0.55, "more": 0.45},

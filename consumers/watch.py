@@ -49,6 +49,9 @@ class Weighed:
         return tuple(Part(name=name, share=round(worth / every, 3)) for name, worth in self.worth if worth)
 
 
+LIKE = 0.5  # cosine with an example from which on an article is said to be like it
+
+
 class Watch:
     """Immutable; threads may share it."""
 
@@ -143,7 +146,7 @@ class Watch:
             return ""
         cosines = self._samples[relevant] @ rows[0]
         best = int(cosines.argmax())
-        return self.calibration.samples[relevant[best]].title if cosines[best] >= 0.3 else ""
+        return self.calibration.samples[relevant[best]].title if cosines[best] >= LIKE else ""
 
     def evidence(self, weighed: Weighed, rows: NDArray[np.float32], model: str) -> Evidence:
         return Evidence(parts=weighed.parts, gates=weighed.gates, nearest=self.nearest(rows), model=model)
@@ -163,12 +166,12 @@ class Watch:
         return asked if expected is None else f"{asked}, {about(expected)}"
 
 
-def about(a_day: float) -> str:
-    """ "about 2 a day", "about 3 a week"."""
-    if a_day >= 0.95:
-        return f"about {a_day:.0f} a day"
-    a_week = a_day * 7
-    return f"about {a_week:.0f} a week" if a_week >= 0.95 else "less than one a week"
+def about(a_day: float, one: str = "", many: str = "") -> str:
+    """ "about 2 a day", "about 3 a week"; with ``one`` and ``many`` what they are: "about 2 alerts a day"."""
+    count, span = (a_day, "day") if a_day >= 0.95 else (a_day * 7, "week")
+    if count < 0.95:
+        return f"less than one {one} a week".replace("  ", " ")
+    return f"about {count:.0f} {one if round(count) == 1 else many} a {span}".replace("  ", " ")
 
 
 _NO_GATES = Gates(Topic(id="", query=""))  # shared by all topics that have none: a hundred thousand have one object

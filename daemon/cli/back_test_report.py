@@ -67,9 +67,7 @@ def _a_day(tally: "Tally") -> str:
     counted = f"({stories}, {_articles(tally.above)}"
     if tally.a_day is None:
         return f"too few days to say how many alerts a day {counted}"
-    said = about(tally.a_day)
-    alerts = "alert" if said.startswith(("about 1 a ", "less than one a ")) else "alerts"
-    return f"{said.replace(' a ', f' {alerts} a ', 1)} {counted}"
+    return f"{about(tally.a_day, 'alert', 'alerts')} {counted}"
 
 
 def _print_difference(tested: "BackTest", difference: "Difference") -> None:

@@ -37,7 +37,7 @@ def said(calibration: "Calibration | None") -> str:
         return "no archive to tell from yet: it goes by the shipped lines"
     told = "the archive is too young to say"
     if calibration.expected is not None:
-        told = about(calibration.expected).replace(" a ", " alerts a ", 1)
+        told = about(calibration.expected, "alert", "alerts")
     came = "" if calibration.came is None else f"; last 30 days: {calibration.came:.1f} a day"
     drawn = f"{calibration.articles:,} articles, {ago(max(0.0, time.time() - calibration.at))} ago"
     return f"{told}{came} (drawn from {drawn})"

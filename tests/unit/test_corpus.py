@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumers.bag import bag_of, counts_in, query_terms
@@ -14,6 +14,9 @@ pairs = st.lists(st.tuples(written, written), max_size=6)
 
 
 @given(pairs, written)
+@example(
+    [("News", "A bigair came. Airstrikes, airstrikes."), ("News", "Bigairs, bigairs, bigairs.")], "big air strikes"
+)
 def test_the_archive_counts_words_as_one_article_does(texts: list[tuple[str, str]], query: str) -> None:
     articles = [article(title, text, name=str(n)) for n, (title, text) in enumerate(texts)]
     terms = query_terms(query_words(query))
