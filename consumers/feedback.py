@@ -52,6 +52,8 @@ def pull_of(evidence: Row, corpus: Corpus, examples: Examples) -> Row:
     usable = evidence.copy()
     usable[examples.places[~examples.relevant & (examples.places >= 0)]] = -np.inf
     best = np.argsort(-usable, kind="stable")[:BEST]
+    if not np.isfinite(usable[best[0]]):  # every article that could count is a counter-example
+        return pull_without_archive(examples, corpus.wholes.shape[1])
     weights = np.exp((usable[best] - usable[best[0]]) / SHARPNESS)
     archive = (weights / weights.sum()) @ corpus.wholes[best].astype(np.float32)
     return np.asarray(PULL * _mixed(archive, examples) + _direction(examples, len(archive)), np.float32)

@@ -95,7 +95,9 @@ class Watch:
         evidence = WHOLE * whole + TITLE * title + words
         pull = float(rows[0] @ self._pull) if len(self._pull) else 0.0
         strength = evidence + pull
-        score = score_of(strength, self.calibration.line, self.calibration.width)
+        # the weaker of the two decides: of what only the archive speaks for, 20 scores an article are kept and not 70
+        margin = min(strength - self.calibration.line, evidence - self.calibration.floor)
+        score = score_of(margin, 0.0, self.calibration.width)
         verdict = self._verdict(article)
         if verdict:
             score = max(score, CLEARLY)

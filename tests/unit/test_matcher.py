@@ -339,12 +339,13 @@ def test_an_article_that_fails_a_gate_is_a_near_miss_with_the_name_of_the_gate(g
     assert score.score > LINE
 
 
-def test_what_is_strong_by_the_archive_alone_is_a_near_miss_too():
+def test_what_is_strong_by_the_archive_alone_is_no_match():
     made = matcher(BRIDGE)
     row = FakeEmbedder().encode(["Wheat exports rise. Exports of wheat rose again."])[0]
-    made.calibrate({"bridge": calibration(BRIDGE, pull=(2 * row).astype(np.float16).tobytes())})
-    ((score,),) = (judged.scores for judged in made.match([SHIPS]))
-    assert (score.matched, score.gate) == (False, "evidence")
+    made.calibrate({"bridge": calibration(BRIDGE, pull=(2 * row).astype(np.float16).tobytes(), floor=0.4)})
+    (judged,) = made.match([SHIPS])
+    assert judged.matches == ()
+    assert all(score.score < LINE and score.gate == "evidence" for score in judged.scores)
 
 
 @pytest.mark.parametrize(
