@@ -78,9 +78,11 @@ test-wheel: $(TESTABLE)  ## run all tests against the built and installed wheel
 
 # -- measure it
 
-bench: $(TESTABLE)  ## speed of the log and of matching
+bench: $(TESTABLE)  ## speed of the log, of embedding and matching, and of an edit among 100,000 topics
 	@$(BIN)/python -m benchmarks.log $(ARGS)
+	@$(BIN)/python -m benchmarks.embedding $(ARGS)
 	@$(BIN)/python -m benchmarks.matching $(ARGS)
+	@$(BIN)/python -m benchmarks.topics $(ARGS)
 
 bench-feeds: $(TESTABLE)  ## 5,000 feeds on one process for half an hour (ARGS="--minutes 5")
 	@$(BIN)/python -m benchmarks.feeds $(ARGS)

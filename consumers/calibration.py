@@ -33,6 +33,10 @@ CUT: dict[Kind, dict[Sensitivity, float]] = {
     "event": {"fewer": 0.82, "balanced": 0.72, "more": 0.60},
     "theme": {"fewer": 0.56, "balanced": 0.43, "more": 0.32},
 }
+# Evidence of the three best articles: below the first an archive tells nothing of a topic, which then goes by the
+# shipped line and is pulled nowhere; from the second on it is trusted in full.
+TELLING: dict[Kind, tuple[float, float]] = {"event": (0.25, 0.5), "theme": (0.1, 0.25)}
+SHORTEST = 20.0  # words of an article, on average: an archive of headlines without words must not make all others long
 # Between the noise and the three best: a quarter of the labelled topics stay below, and most archives in which the
 # event has not happened yet. There the best articles are noise in part: a theme's line trusts them in part, and an
 # event needs more evidence of its own, up to FARTHER. Calibrated before the event and judged after it, macro F1 of two
@@ -71,6 +75,7 @@ class Strengths:
     rarity: NDArray[np.float32]
     length: float
     examples: Examples
+    trust: float  # in what the archive says of the topic, 0 to 1
 
     @property
     def archive(self) -> NDArray[np.float32]:
@@ -93,7 +98,7 @@ def evidence_floor(topic: Topic, found: Strengths | None = None) -> float:
         return least
     usual = USUAL[topic.kind]
     missing = (usual - found.best + found.noise) / (usual - QUIET)
-    return least + FARTHER[topic.kind] * min(max(missing, 0.0), 1.0)
+    return least + found.trust * FARTHER[topic.kind] * min(max(missing, 0.0), 1.0)
 
 
 def priors(topic: Topic, model: str, now: float = 0.0) -> Calibration:
@@ -116,19 +121,27 @@ def strengths(
     counts = corpus.words.said(asked.terms)
     frequency = (counts > 0).sum(axis=1)
     rarity = np.log1p((len(corpus) - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
-    length = float(corpus.words.lengths.mean())
+    length = max(float(corpus.words.lengths.mean()), SHORTEST)
     wholes, titles = corpus.cosines(asked.row)
     evidence = dense(wholes, titles) + lexical(*said(counts, rarity, corpus.words.lengths, length))
     original = np.maximum(wholes, titles) <= COPY
     if not original.any():
         original = np.ones_like(original)
     examples = examples_of(samples, corpus)
-    pull = pull_of(np.where(original, evidence, -np.inf), corpus, examples)
+    trust = _trust(asked.topic, evidence[original]) if not len(examples.rows) else 1.0
+    pull = trust * pull_of(np.where(original, evidence, -np.inf), corpus, examples)
     if previous is not None and previous.pull:
         pull += (1 - SMOOTHING) * (np.frombuffer(previous.pull, np.float16).astype(np.float32) - pull)
     rounded = pull.astype(np.float16)
     total = evidence + corpus.whole_cosines(rounded.astype(np.float32))
-    return Strengths(evidence, total, original, rounded, rarity, length, examples)
+    return Strengths(evidence, total, original, rounded, rarity, length, examples, trust)
+
+
+def _trust(topic: Topic, evidence: NDArray[np.float32]) -> float:
+    """How far an archive can tell of a topic, 0 to 1."""
+    nothing, all_of_it = TELLING[topic.kind]
+    best = float(np.sort(evidence)[-BEST:].mean())
+    return min(max((best - nothing) / (all_of_it - nothing), 0.0), 1.0)
 
 
 def calibrate(
@@ -199,8 +212,9 @@ def _line(topic: Topic, found: Strengths, counted: "Stories", days: float) -> fl
     reach = found.best - noise
     if reach < USUAL[topic.kind]:
         reach += (1 - TRUSTED[topic.kind]) * (USUAL[topic.kind] - reach)
-    line = max(lowest, noise + CUT[topic.kind][topic.sensitivity] * reach)
-    return moved_line(line, noise, found.total, found.examples)
+    own = noise + CUT[topic.kind][topic.sensitivity] * reach
+    line = found.trust * own + (1 - found.trust) * PRIOR[topic.kind][topic.sensitivity]
+    return moved_line(max(lowest, line), noise, found.total, found.examples)
 
 
 def _bar(asked: Asked, corpus: Corpus, found: Strengths, near: float) -> float:

@@ -92,6 +92,7 @@ class Calibrating:
         self._trouble = trouble
         self._round_took = round_took
         self._standing: Standing | None = None
+        self._away = False  # the store or the log
 
     @property
     def standing(self) -> Standing | None:
@@ -107,10 +108,11 @@ class Calibrating:
                     self._serve(_Term(topics, published), stop)
                 self._standing = None
             else:
+                self._well()  # whoever calibrates now says what troubles it
                 stop.wait(AWAY)
 
     def _serve(self, term: _Term, stop: threading.Event) -> None:
-        rested, wait, away = float("-inf"), 0.0, False
+        rested, wait = float("-inf"), 0.0
         while self._won() and not stop.is_set():
             try:
                 edited = self._follow(term, wait)
@@ -119,14 +121,17 @@ class Calibrating:
                     rest = self._work(term)
                     rested = self._clock.monotonic() + rest
                     wait = min(rest, IDLE) if rest else IDLE
-                if away:
-                    self._trouble("")
-                away = False
+                self._well()
             except Unavailable as error:
-                away = True
+                self._away = True
                 self._trouble(str(error))
                 stop.wait(AWAY)
             self._beat()
+
+    def _well(self) -> None:
+        if self._away:
+            self._trouble("")
+        self._away = False
 
     def _work(self, term: _Term) -> float:
         """Does a little, and says for how many seconds to rest; 0: there is nothing to do."""

@@ -124,7 +124,12 @@ def _watch(process: Process, calibrating: Calibrating) -> None:
 def _shared(name: str, device: str) -> SharedEmbedder:
     from consumers.embedding import open_embedder
 
-    return SharedEmbedder(partial(open_embedder, name, device)).ready()
+    def load() -> Embedder:
+        embedder = open_embedder(name, device)
+        logger.info("model loaded", model=embedder.model_id, path=embedder.path)
+        return embedder
+
+    return SharedEmbedder(load).ready()
 
 
 def _reranking(settings: ModelSettings, process: Process) -> Reranking | None:

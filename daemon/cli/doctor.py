@@ -83,7 +83,22 @@ def _model(settings: "Settings") -> "Iterator[Finding]":
     except ModelUnusable as error:
         yield checks.Finding(name="model", state="fail", detail=str(error))
     else:
-        yield checks.model(name, weights, DEFAULT_SHA256 if name == DEFAULT_MODEL else None)
+        found = checks.model(name, weights, DEFAULT_SHA256 if name == DEFAULT_MODEL else None)
+        yield found
+        if found.state == "ok":
+            yield _embedding(name, settings.model.device)
+
+
+def _embedding(name: str, device: str) -> "Finding":
+    """Which way of computing was the fastest here: it is timed, as at every start."""
+    from consumers.embedding import open_embedder
+    from consumers.errors import ModelUnusable
+    from daemon import doctor as checks
+
+    try:
+        return checks.Finding(name="embedding", state="ok", detail=open_embedder(name, device).path)
+    except ModelUnusable as error:
+        return checks.Finding(name="embedding", state="fail", detail=str(error))
 
 
 def _place(settings: "Settings") -> "Iterator[Finding]":

@@ -327,3 +327,13 @@ def test_a_calibration_gives_the_archive_the_strengths_that_it_was_drawn_from(qu
     before, after = strengths(ask(each), archive()), field_of(Watch(ask(each), drawn(each, archive())), archive())
     np.testing.assert_allclose(after.strength, before.total, atol=1e-5)
     np.testing.assert_allclose(after.evidence, before.evidence, atol=1e-5)
+
+
+def test_an_archive_that_tells_nothing_of_a_topic_leaves_it_to_the_shipped_line() -> None:
+    """Hundreds of items without any text, as a broken feed brings them."""
+    junk = [article("zzz", name=f"item {n}") for n in range(300)]
+    found = drawn(topic(), corpus_of(junk))
+    shipped = priors(topic(), MODEL)
+    assert found.articles == 300
+    assert found.line == pytest.approx(shipped.line)
+    assert not np.frombuffer(found.pull, np.float16).any()
