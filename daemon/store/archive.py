@@ -13,13 +13,11 @@ from consumers.corpus import Corpus, CorpusBuilder
 from consumers.matcher import Judged, Score
 from consumers.model import Article
 from consumers.passages import texts_of
-from consumers.scoring import NEAR
 from daemon.store import Store
 from daemon.store.tables import article_vectors, article_words, articles, next_vectors, scores
 from daemon.store.upsert import insert_new, upsert
 
 CHUNK = 500  # rows a query reads at once, and ids it names at once
-DAY = 86_400.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,25 +114,6 @@ class Archive:
     def scores(self, topic_id: str, since: float = 0.0, limit: int = 100) -> Sequence[Scored]:
         """What a topic gave articles seen at ``since`` or later, best first."""
         return self._scored(scores.c.topic_id == topic_id, scores.c.at >= since, limit=limit)
-
-    def near_misses(
-        self, topic_id: str, since: float = 0.0, per_day: int = 10, *, at_least: float = NEAR
-    ) -> Sequence[Scored]:
-        """The ``per_day`` best articles of each day (UTC) that did not match; newest day first, best first."""
-        missed = (scores.c.matched.is_(False), scores.c.score >= at_least)
-        query = select(scores.c.article_id, scores.c.at).where(
-            scores.c.topic_id == topic_id, scores.c.at >= since, *missed
-        )
-        days: dict[int, list[str]] = {}
-        with self._store.read() as connection:
-            for row in connection.execute(query.order_by(scores.c.score.desc(), scores.c.article_id)):
-                days.setdefault(int(row.at // DAY), []).append(row.article_id)
-        best = [each for day in sorted(days, reverse=True) for each in days[day][:per_day]]
-        found: dict[str, Scored] = {}
-        for part in _parts(best):
-            some = self._scored(scores.c.topic_id == topic_id, scores.c.article_id.in_(part), limit=len(part))
-            found.update((scored.article.id, scored) for scored in some)
-        return [found[each] for each in best if each in found]
 
     def corpus(self, model: str, since: float, limit: int) -> Corpus:
         """The articles seen at ``since`` or later that have vectors of ``model``, newest first.

@@ -9,7 +9,7 @@ from consumers.matcher import Judged, Score
 from consumers.model import Article
 from consumers.passages import texts_of
 from daemon.store import Store
-from daemon.store.archive import CHUNK, DAY, Archive
+from daemon.store.archive import CHUNK, Archive
 from daemon.store.tables import article_vectors, article_words, articles, next_vectors, scores
 from daemon.store.upsert import upsert
 
@@ -138,24 +138,6 @@ def test_scores_come_best_first_and_say_which_gate_failed(archive: Archive):
     found = archive.scores("bridge")
     assert [scored.article.id for scored in found] == ["match", "nearer", "near", "far"]
     assert [scored.score.gate for scored in found] == ["", "", "exclude", ""]
-
-
-def test_near_misses_are_the_best_of_each_day_newest_day_first(archive: Archive):
-    monday, tuesday = 1000 * DAY, 1001 * DAY
-    given = [
-        ("monday's last second", tuesday - 1, 0.7),
-        ("monday's best", monday, 0.9),
-        ("monday's third", monday + 5, 0.6),
-        ("tuesday's first second", tuesday, 0.65),
-        ("a match", tuesday + 5, 1.2),
-        ("far away", tuesday + 5, 0.1),
-    ]
-    archive.put([judged(article(name, seen=seen), bridge=score) for name, seen, score in given])
-    found = archive.near_misses("bridge", per_day=2, at_least=0.5)
-    names = ["tuesday's first second", "monday's best", "monday's last second"]
-    assert [scored.article.id for scored in found] == names
-    assert [scored.article.id for scored in archive.near_misses("bridge", since=tuesday, at_least=0.5)] == names[:1]
-    assert archive.near_misses("wheat", at_least=0.5) == []
 
 
 def test_a_corpus_has_the_first_two_rows_and_the_words_of_each_article_newest_first(archive: Archive):
