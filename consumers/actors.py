@@ -228,5 +228,6 @@ def _is_dateline(text: str, mention: Mention) -> bool:
 
 def _in_english(article: Article) -> bool:
     """Other languages have other names for most nations."""
-    language = languages.declared(article.lang) or languages.told(article.title, article.text)
-    return language.partition("-")[0] in ("", "en")
+    if language := languages.declared(article.lang):
+        return language.partition("-")[0] == "en"
+    return languages.reads_as_english(article.title, article.text)

@@ -8,12 +8,15 @@ from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from consumers.words import FUNCTION_WORDS, words_of
+
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
 LEAST_LETTERS = 20
 SURE = 0.5  # of the model's share; it sinks with the length of the text
 _READ = 500  # characters of the title and of the text; four times as many tell no more
+_FEW, _SMALL = 8, 0.1  # words; share of small ones: a third in English reports, below a tenth in other languages
 _SAID_NOTHING = frozenset({"", "und", "mul", "mis", "zxx"})
 _SAME = {"nb": "no", "nn": "no", "iw": "he", "in": "id", "ji": "yi", "fil": "tl", "cmn": "zh", "arb": "ar"}
 _ALIKE = {"bs": "hr", "sr": "hr", "ms": "id"}  # nobody tells them apart by a few lines
@@ -34,6 +37,12 @@ def declared(lang: str) -> str:
 def told(title: str, text: str) -> str:
     """One of ``TOLD``; empty where it is not sure."""
     return _told(f"{title[:_READ]}\n{text[:_READ]}")
+
+
+def reads_as_english(title: str, text: str) -> bool:
+    """By its small words, without the model; what is too short to tell does."""
+    words = words_of(f"{title[:_READ]}\n{text[:_READ]}")
+    return len(words) < _FEW or sum(word.lower in FUNCTION_WORDS for word in words) >= _SMALL * len(words)
 
 
 def is_wanted(lang: str, wanted: Iterable[str]) -> bool:

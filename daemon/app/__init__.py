@@ -25,7 +25,7 @@ from daemon import __version__, logs
 from daemon.app.comparing import comparing
 from daemon.app.fetching import fetching
 from daemon.app.keeping import keeping
-from daemon.app.process import Process, Stopped, open_kept, patiently, worker_id
+from daemon.app.process import Process, Stopped, few_arenas, open_kept, patiently, worker_id
 from daemon.app.serving import status_of, verbs_of
 from daemon.app.telling import telling
 from daemon.app.waiting import beating, first_of
@@ -74,6 +74,7 @@ def run_until(
 
     ``listen``: where health, metrics and, with the role ``web``, the page are served; empty: as the settings say.
     """
+    few_arenas()
     terminal = Terminal(sys.stderr)
     logs.set_up(partial(terminal.print, to=sys.stderr), pretty=terminal.live, level=log_level, colours=terminal.live)
     with suppress(Stopped):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.languages import TOLD, declared, is_wanted, may_be_wanted, told
+from consumers.languages import TOLD, declared, is_wanted, may_be_wanted, reads_as_english, told
 
 SENTENCES = {
     "en": "The government announced new measures against the flood on Wednesday.",
@@ -94,3 +94,19 @@ print("py3langid" in sys.modules)
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert ended.stdout.split() == ["False", "True"]
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("The ministry said that the aircraft had hit a depot near the city.", True),
+        ("Ministry: aircraft hit depot", True),  # too short to tell
+        ("Das Ministerium teilte mit, die Flugzeuge hätten ein Lager nahe der Stadt getroffen.", False),
+        ("Le ministère a déclaré que les avions avaient frappé un dépôt près de la ville.", False),
+        ("El ministerio dijo que los aviones habían atacado un depósito cerca de la ciudad.", False),
+        ("Министерство заявило, что самолёты нанесли удар по складу недалеко от города.", False),
+        ("", True),
+    ],
+)
+def test_english_is_known_by_its_small_words(text: str, english: bool) -> None:
+    assert reads_as_english("", text) is english
