@@ -59,7 +59,9 @@ PRIOR: dict[Kind, dict[Sensitivity, float]] = {
 SMOOTHING = 0.3  # how far a known calibration moves towards what the archive says today
 YOUNG = 2_000  # articles below which it follows at once
 PRIOR_WIDTH = 0.1
+PRIOR_BAR: dict[Kind, float] = {"event": 0.25, "theme": 0.18}
 BAR_MARGIN, LOWEST_BAR = 0.05, 0.1
+SOME_WORDS = 0.45  # of the .7 that all of them are worth
 SAME_STORY, SAME_DAYS = 0.7, 3.0  # cosine and days within which two articles of a topic are counted as one story
 COUNTED = 500  # articles of a topic that are grouped into stories
 
@@ -75,6 +77,7 @@ class Strengths:
     rarity: NDArray[np.float32]
     length: float
     examples: Examples
+    complete: NDArray[np.bool_]  # it says all words of the query
     trust: float  # in what the archive says of the topic, 0 to 1
 
     @property
@@ -111,6 +114,7 @@ def priors(topic: Topic, model: str, now: float = 0.0) -> Calibration:
         line=PRIOR[topic.kind][topic.sensitivity],
         floor=evidence_floor(topic),
         width=PRIOR_WIDTH,
+        bar=PRIOR_BAR[topic.kind],
     )
 
 
@@ -124,6 +128,7 @@ def strengths(
     length = max(float(corpus.words.lengths.mean()), SHORTEST)
     wholes, titles = corpus.cosines(asked.row)
     evidence = dense(wholes, titles) + lexical(*said(counts, rarity, corpus.words.lengths, length))
+    complete = np.asarray((counts > 0).all(axis=0) & (len(counts) > 0), np.bool_)
     original = np.maximum(wholes, titles) <= COPY
     if not original.any():
         original = np.ones_like(original)
@@ -134,7 +139,7 @@ def strengths(
         pull += (1 - SMOOTHING) * (np.frombuffer(previous.pull, np.float16).astype(np.float32) - pull)
     rounded = pull.astype(np.float16)
     total = evidence + corpus.whole_cosines(rounded.astype(np.float32))
-    return Strengths(evidence, total, original, rounded, rarity, length, examples, trust)
+    return Strengths(evidence, total, original, rounded, rarity, length, examples, complete, trust)
 
 
 def _trust(topic: Topic, evidence: NDArray[np.float32]) -> float:
@@ -178,7 +183,7 @@ def calibrate(
         line=line,
         floor=floor,
         width=width,
-        bar=_bar(asked, corpus, found, line - width),
+        bar=_bar(asked, corpus, found, line - width, floor - width),
         expected=counted.a_day(line, corpus.days) if corpus.days >= 1 else None,
         samples=tuple(samples),
     )
@@ -217,13 +222,18 @@ def _line(topic: Topic, found: Strengths, counted: "Stories", days: float) -> fl
     return moved_line(max(lowest, line), noise, found.total, found.examples)
 
 
-def _bar(asked: Asked, corpus: Corpus, found: Strengths, near: float) -> float:
-    """What the index gives the weakest article that is worth a look, less a margin."""
-    looked = np.flatnonzero(found.total >= near)
-    if not len(looked):
-        return LOWEST_BAR
-    rows = searched(corpus.wholes[looked].astype(np.float32), corpus.titles[looked].astype(np.float32))
-    return max(LOWEST_BAR, float((rows @ indexed(asked.row, found.pull)).min()) - BAR_MARGIN)
+def _bar(asked: Asked, corpus: Corpus, found: Strengths, near: float, evidence: float) -> float:
+    """What the index gives the weakest article that is worth a look, less a margin.
+
+    One that says all words is looked at anyhow. Where the archive has no other, it is what an article needs that says
+    some of the words.
+    """
+    worth = (found.total >= near) & (found.evidence >= evidence) & ~found.complete
+    bar = near - SOME_WORDS
+    if worth.any():
+        rows = searched(corpus.wholes[worth].astype(np.float32), corpus.titles[worth].astype(np.float32))
+        bar = min(bar, float((rows @ indexed(asked.row, found.pull)).min()) - BAR_MARGIN)
+    return max(LOWEST_BAR, bar)
 
 
 def searched(wholes: NDArray[np.float32], titles: NDArray[np.float32]) -> NDArray[np.float32]:

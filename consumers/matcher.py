@@ -162,8 +162,8 @@ class Matcher:
                 continue
             end = start + len(each.embedded)
             bag = bag_of(each)
-            candidates = sorted({hit.topic_id for hit in next(hits)} | self._words.candidates(bag))
-            watches = [self._watches[topic_id] for topic_id in candidates]
+            near = {hit.topic_id for hit in next(hits) if self._watches[hit.topic_id].may_reach(hit.cosine, bag)}
+            watches = [self._watches[topic_id] for topic_id in sorted(near | self._words.candidates(bag))]
             looks.append(_look(article, each, vectors[start:end], watches, bag))
             start = end
         if self._rerank is not None:

@@ -1,5 +1,6 @@
 """A topic in force, ready to be compared: as it is asked, as it is calibrated, with its gates."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,7 @@ class Weighed:
         return tuple(Part(name=name, share=round(worth / every, 3)) for name, worth in self.worth if worth)
 
 
+APART = 0.15  # at most, between the pull of an article's searched row and of its whole
 LIKE = 0.5  # cosine with an example from which on an article is said to be like it
 
 
@@ -72,6 +74,9 @@ class Watch:
         self._samples = np.array(
             [np.frombuffer(sample.row, np.float16).astype(np.float32) for sample in self.calibration.samples]
         )
+        # of a margin, for a score that is archived at all
+        self._least = self.calibration.line + self.calibration.width * math.log(FLOOR / (1 - FLOOR))
+        self._numbers = tuple((term.number, *term.others) for term in asked.terms)
         self._verdicts = {sample.ref.removeprefix("article:"): sample.relevant for sample in self.calibration.samples}
 
     @property
@@ -85,6 +90,18 @@ class Watch:
 
     def calibrated(self, calibration: Calibration | None) -> "Watch":
         return Watch(self.asked, calibration, self.gates, self._actors)
+
+    def may_reach(self, product: float, bag: Bag) -> bool:
+        """Whether a score worth keeping is possible, given what the index says; ten times as fast as to ``weigh``."""
+        if self._verdicts:
+            return True
+        counted = bag.counted
+        said = sum(
+            weight
+            for weight, numbers in zip(self._weights, self._numbers, strict=True)
+            if any(number in counted for number in numbers)
+        )
+        return product + (COVERAGE + PRESENCE) * said + APART >= self._least
 
     def weigh(self, article: Article, bag: Bag, rows: NDArray[np.float32]) -> Weighed:
         """``rows``: the article's (whole, title, passages…), as they are archived."""
