@@ -7,7 +7,6 @@ so that it survives whatever is done to the daemon.
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from tests.grounds import ALL, Embedded, Ground
+from tests.servers.ports import free_ports
 
 
 def wait_until(true: Callable[[], object], *, seconds: float, what: str) -> None:
@@ -33,12 +33,6 @@ def wait_until(true: Callable[[], object], *, seconds: float, what: str) -> None
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds:.0f} s: {what}")
         pause.wait(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -174,7 +168,7 @@ class Desk:
     def __init__(self, folder: Path, ground: Ground | None = None) -> None:
         self.folder = folder
         self.ground: Ground = ground or Embedded(folder)
-        self.ports = {name: free_port() for name in self.ground.processes}
+        self.ports = dict(zip(self.ground.processes, free_ports(len(self.ground.processes)), strict=True))
         self.port = next(iter(self.ports.values()))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -247,7 +241,9 @@ class Desk:
             return 0, ""
 
     def not_ready(self) -> dict[str, str]:
-        """By process, what it says of itself; those that are ready are left out."""
+        """By process, what it says of itself; those that are ready are left out. One that has ended says nothing."""
+        ended = {name: process.poll() for name, process in self.processes.items() if process.poll() is not None}
+        assert not ended, f"ended, with these exit codes: {ended}"
         said = {name: self.get("/readyz", name) for name in self.processes}
         return {name: body for name, (status, body) in said.items() if status != 200}
 
