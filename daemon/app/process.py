@@ -69,7 +69,7 @@ def worker_id() -> str:
 def few_arenas() -> None:
     """Let the threads share two heaps. To be called before there are any.
 
-    glibc gives each thread one of its own, and what is free in one is no use to the others: 911 against 881 MB with a
+    glibc gives each thread one of its own, and what is free in one is no use to the others: 911 against 887 MB with a
     thousand topics. Elsewhere there is nothing to set.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
