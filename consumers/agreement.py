@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from consumers.scoring import score_of
+from consumers.scoring import margin_of, score_of
 from consumers.tally import field_of
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def taken(watch: "Watch", corpus: "Corpus") -> dict[str, float]:
         return {}
     field, calibration = field_of(watch, corpus), watch.calibration
     found = np.flatnonzero((field.strength >= calibration.line) & (field.evidence >= calibration.floor))
-    return {corpus.ids[n]: score_of(float(field.strength[n]), calibration.line, calibration.width) for n in found}
+    margins = {n: margin_of(float(field.strength[n]), float(field.evidence[n]), calibration) for n in found}
+    return {corpus.ids[n]: score_of(margin, 0.0, calibration.width) for n, margin in margins.items()}
 
 
 def agreement(topic_id: str, before: Mapping[str, float], after: Mapping[str, float]) -> Agreement:

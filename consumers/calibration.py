@@ -63,6 +63,7 @@ PRIOR_BAR: dict[Kind, float] = {"event": 0.25, "theme": 0.18}
 BAR_MARGIN, LOWEST_BAR = 0.05, 0.1
 SOME_WORDS = 0.45  # of the .7 that all of them are worth
 SAME_STORY, SAME_DAYS = 0.7, 3.0  # cosine and days within which two articles of a topic are counted as one story
+DAY = 86_400.0  # seconds
 COUNTED = 500  # articles of a topic that are grouped into stories
 
 
@@ -118,18 +119,40 @@ def priors(topic: Topic, model: str, now: float = 0.0) -> Calibration:
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What each article of a corpus says of a topic, before rarities are known: cosines (n,), counts (terms, n)."""
+
+    wholes: NDArray[np.float32]
+    titles: NDArray[np.float32]
+    counts: NDArray[np.float32]
+    lengths: NDArray[np.float32]
+
+    @property
+    def complete(self) -> NDArray[np.bool_]:
+        """It says all words of the query."""
+        return np.asarray((self.counts > 0).all(axis=0) & (len(self.counts) > 0), np.bool_)
+
+    def evidence(self, rarity: NDArray[np.float32], length: float) -> NDArray[np.float32]:
+        """All of the strength but the pull, as ``Watch.weigh`` sums it up for one article."""
+        words = lexical(*said(self.counts, rarity, self.lengths, length))
+        return np.asarray(dense(self.wholes, self.titles) + words, np.float32)
+
+
+def reading_of(asked: Asked, corpus: Corpus) -> Reading:
+    return Reading(*corpus.cosines(asked.row), corpus.words.said(asked.terms), corpus.words.lengths)
+
+
 def strengths(
     asked: Asked, corpus: Corpus, *, samples: Sequence[Sample] = (), previous: Calibration | None = None
 ) -> Strengths:
     """``previous``: of the same version and model; the pull then moves slowly."""
-    counts = corpus.words.said(asked.terms)
-    frequency = (counts > 0).sum(axis=1)
+    read = reading_of(asked, corpus)
+    frequency = (read.counts > 0).sum(axis=1)
     rarity = np.log1p((len(corpus) - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
     length = max(float(corpus.words.lengths.mean()), SHORTEST)
-    wholes, titles = corpus.cosines(asked.row)
-    evidence = dense(wholes, titles) + lexical(*said(counts, rarity, corpus.words.lengths, length))
-    complete = np.asarray((counts > 0).all(axis=0) & (len(counts) > 0), np.bool_)
-    original = np.maximum(wholes, titles) <= COPY
+    evidence = read.evidence(rarity, length)
+    original = np.maximum(read.wholes, read.titles) <= COPY
     if not original.any():
         original = np.ones_like(original)
     examples = examples_of(samples, corpus)
@@ -139,7 +162,7 @@ def strengths(
         pull += (1 - SMOOTHING) * (np.frombuffer(previous.pull, np.float16).astype(np.float32) - pull)
     rounded = pull.astype(np.float16)
     total = evidence + corpus.whole_cosines(rounded.astype(np.float32))
-    return Strengths(evidence, total, original, rounded, rarity, length, examples, complete, trust)
+    return Strengths(evidence, total, original, rounded, rarity, length, examples, read.complete, trust)
 
 
 def _trust(topic: Topic, evidence: NDArray[np.float32]) -> float:
@@ -273,7 +296,11 @@ def stories(corpus: Corpus, found: Strengths, least: float = -np.inf) -> Stories
     usable = np.where(found.original & (found.evidence >= least), found.total, -np.inf)
     order = np.argsort(-usable, kind="stable")[:COUNTED]
     order = order[usable[order] >= found.noise + found.archive.std()]
-    rows, at = corpus.wholes[order].astype(np.float32), corpus.at[order]
-    near = (rows @ rows.T >= SAME_STORY) & (np.abs(at[:, None] - at[None, :]) <= SAME_DAYS * 86_400)
-    leads = ~np.tril(near, -1).any(axis=1)
+    leads = ~np.tril(same_story(corpus, order), -1).any(axis=1)
     return Stories(found.total[order][leads], corpus.share)
+
+
+def same_story(corpus: Corpus, places: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which of these articles are counted as reports of the same event as which, (n, n)."""
+    rows, at = corpus.wholes[places].astype(np.float32), corpus.at[places]
+    return np.asarray((rows @ rows.T >= SAME_STORY) & (np.abs(at[:, None] - at[None, :]) <= SAME_DAYS * DAY))

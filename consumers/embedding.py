@@ -94,7 +94,7 @@ class TextEmbedder:
         return self._once(texts, query_prompt(self._encoder.prompts))
 
     def _once(self, texts: Sequence[str], prompt: str) -> NDArray[np.float32]:
-        wanted = [prompt + _readable(text) for text in texts]
+        wanted = [prompt + readable(text) for text in texts]
         keys = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in wanted]
         new = {key: text for key, text in zip(keys, wanted, strict=True) if key not in self._kept}
         computed = dict(zip(new, self._encoder.rows(list(new.values())), strict=True)) if new else {}
@@ -182,7 +182,8 @@ def _checked(name: str) -> tuple[Path, str]:
     return folder, f"{name if name == DEFAULT_MODEL else folder.name}@{weights[:12]}"
 
 
-def _readable(text: str) -> str:
+def readable(text: str) -> str:
+    """As much of it as a model can read at all."""
     return text[:MAX_CHARS].encode("utf-8", "replace").decode("utf-8")  # the tokeniser refuses lone surrogates
 
 

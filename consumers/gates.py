@@ -50,6 +50,12 @@ class Gates:
         return tuple(judged)
 
 
+def gates_of(topic: Topic) -> Gates:
+    """Topics without any share one: a hundred thousand are no more than that."""
+    keys = (topic.require, topic.exclude, topic.languages, topic.sources, topic.not_sources, topic.max_age)
+    return _NONE if keys == (Wanted(), Wanted(), (), (), (), None) else Gates(topic)
+
+
 def check(wanted: Wanted) -> None:
     """Raises ``ValueError`` with a sentence about the first word, phrase or pattern that is wrong."""
     _Terms(wanted)
@@ -168,3 +174,6 @@ def _span(seconds: float) -> str:
 
 def _or(names: Sequence[str]) -> str:
     return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+_NONE = Gates(Topic(id="", query=""))

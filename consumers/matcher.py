@@ -285,6 +285,3 @@ def _match(look: _Look, seen: _Seen, model: str) -> Match:
         evidence=evidence,
         vector=look.rows[0].tobytes(),
     )
-
-
-__all__ = ["Judged", "Matcher", "Score", "Watch", "Weighed", "compare"]

@@ -13,21 +13,18 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from consumers.embedding import readable
 from consumers.errors import WirewatchError
+from consumers.scoring import LINE
 
-if TYPE_CHECKING:
-    pass
-
-LINE = 0.5  # of a score
 NEAR = 0.25  # on either side of the line; what is farther is not asked
 SHIFT = 0.15  # at most
 GROUP = 8  # pairs in one pass: between two of them the time is looked at
-MAX_CHARS = 8_000  # far beyond the tokens that a model reads
 REASON = "re-rank"  # what a changed score has among its reasons
 
 Trouble = Callable[[str], None]
@@ -179,14 +176,10 @@ class CrossEncoderReranker:
 
     def score(self, query: str, passages: Sequence[str]) -> NDArray[np.float32]:
         """Raises ``RerankerFailed``."""
-        pairs = [(_readable(query), _readable(passage)) for passage in passages]
+        pairs = [(readable(query), readable(passage)) for passage in passages]
         try:
             # some models are saved with a sigmoid at their end and some without: a number from 0 to 1 is wanted
             found = self._model.predict(pairs, activation_fn=lambda logits: logits.sigmoid(), show_progress_bar=False)
         except (ValueError, RuntimeError, IndexError) as error:
             raise RerankerFailed(f"the cross-encoder cannot score: {error}") from error
         return np.asarray(found, dtype=np.float32)
-
-
-def _readable(text: str) -> str:
-    return text[:MAX_CHARS].encode("utf-8", "replace").decode("utf-8")  # the tokeniser refuses lone surrogates

@@ -20,7 +20,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from consumers.model import Passage
+from consumers.model import Calibration, Passage
 from consumers.passages import ArticleTexts
 from consumers.words import Place, Terms, Word
 
@@ -73,6 +73,14 @@ def said_by_one(
 
 def lexical(coverage: NDArray[np.float32], presence: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(COVERAGE * coverage + PRESENCE * presence, np.float32)
+
+
+def margin_of(strength: float, evidence: float, calibration: Calibration) -> float:
+    """How far beyond the line an article is, and beyond the floor of evidence: the weaker of the two decides.
+
+    So of what only the archive speaks for, 20 scores an article are kept with a thousand topics, and not 70.
+    """
+    return min(strength - calibration.line, evidence - calibration.floor)
 
 
 def score_of(strength: float, line: float, width: float) -> float:

@@ -10,17 +10,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from consumers.calibration import EVIDENCE, SAME_DAYS, SAME_STORY, calibrate, searched
+from consumers.calibration import calibrate, reading_of, same_story, searched
 from consumers.corpus import Corpus
 from consumers.model import Sensitivity
-from consumers.scoring import LINE, NEAR, dense, lexical, said
+from consumers.scoring import LINE, NEAR
 from consumers.watch import Watch, Weighed
 
-DAY = 86_400.0
 LOOKED_AT = 1_000  # articles that are read and weighed one by one, best first: 2 s
 BELOW = 100  # of them below the line, however many lie above it
 POSITIONS = 41  # of a curve
@@ -38,16 +38,13 @@ class Field:
 
 
 def field_of(watch: Watch, corpus: Corpus) -> Field:
-    calibration, terms = watch.calibration, watch.asked.terms
-    rarity = np.array(calibration.rarity or (1.0,) * len(terms), np.float32)
-    counts = corpus.words.said(terms)
-    words = lexical(*said(counts, rarity, corpus.words.lengths, calibration.length))
-    evidence = np.asarray(dense(*corpus.cosines(watch.asked.row)) + words, np.float32)
-    whole = np.asarray((counts > 0).all(axis=0) & (len(terms) > 0), np.bool_)
+    calibration, read = watch.calibration, reading_of(watch.asked, corpus)
+    rarity = np.array(calibration.rarity or (1.0,) * len(watch.asked.terms), np.float32)
+    evidence = read.evidence(rarity, calibration.length)
     if not calibration.pull:
-        return Field(evidence, evidence, whole)
+        return Field(evidence, evidence, read.complete)
     pull = np.frombuffer(calibration.pull, np.float16).astype(np.float32)
-    return Field(evidence, evidence + corpus.whole_cosines(pull), whole)
+    return Field(evidence, evidence + corpus.whole_cosines(pull), read.complete)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,18 +153,10 @@ def a_day(stories: int, days: float, share: float) -> float | None:
 def told_apart(corpus: Corpus, places: Sequence[int]) -> list[int]:
     """The story of each article, by number. ``places``: strongest first, for an article joins the strongest near it."""
     story: list[int] = []
-    for n, near in enumerate(_near(corpus, places)):
+    for n, near in enumerate(same_story(corpus, np.array(places, np.intp))):
         before = np.flatnonzero(near[:n])
         story.append(story[before[0]] if len(before) else n)
     return story
-
-
-def _near(corpus: Corpus, places: Sequence[int]) -> NDArray[np.bool_]:
-    """Which articles report the same as which, as ``consumers.calibration.stories`` counts them."""
-    if not places:
-        return np.zeros((0, 0), np.bool_)
-    rows, at = corpus.wholes[list(places)].astype(np.float32), corpus.at[list(places)]
-    return np.asarray((rows @ rows.T >= SAME_STORY) & (np.abs(at[:, None] - at[None, :]) <= SAME_DAYS * DAY))
 
 
 # -- alerts against sensitivity
@@ -187,8 +176,15 @@ class Curve:
     a_day: float
 
 
+class Line(NamedTuple):
+    """The strength, and the evidence of its own, from which on an article matches."""
+
+    line: float
+    floor: float
+
+
 def curve_of(
-    watch: Watch, corpus: Corpus, field: Field, pages: Sequence[Page], lines: Mapping[Sensitivity, float], days: float
+    watch: Watch, corpus: Corpus, field: Field, pages: Sequence[Page], lines: Mapping[Sensitivity, Line], days: float
 ) -> Curve | None:
     """None where the time is too short to tell.
 
@@ -200,11 +196,11 @@ def curve_of(
         (page for page in pages if all(each.passed for each in page.weighed.gates if each.gate != "evidence")),
         key=lambda page: -field.strength[page.place],
     )
-    places = [page.place for page in kept]
-    near = np.tril(_near(corpus, places), -1)
+    places = np.array([page.place for page in kept], np.intp)
+    near = np.tril(same_story(corpus, places), -1)
     strength, evidence = field.strength[places], field.evidence[places]
     said = np.array([any(each.gate == "verdict" for each in page.weighed.gates) for page in kept], np.bool_)
-    scale = _Scale(lines, EVIDENCE[watch.topic.kind])
+    scale = _Scale(lines)
 
     def stories(position: float) -> float:
         line, floor = scale.at(position)
@@ -221,17 +217,18 @@ def curve_of(
     )
 
 
-def lines(watch: Watch, corpus: Corpus) -> Mapping[Sensitivity, float]:
+def lines(watch: Watch, corpus: Corpus) -> Mapping[Sensitivity, Line]:
     """Where the line lies for each word, were the topic calibrated by ``corpus`` as it was by its own word."""
     own = watch.calibration
-    found: dict[Sensitivity, float] = {}
+    found: dict[Sensitivity, Line] = {}
     for word in _WORDS:
         topic = replace(watch.topic, sensitivity=word, alerts_per_day=None)
         if topic == watch.topic:
-            found[word] = own.line
+            made = own
         else:
             asked = replace(watch.asked, topic=topic)
-            found[word] = calibrate(asked, corpus, model=own.model, now=own.at, samples=own.samples).line
+            made = calibrate(asked, corpus, model=own.model, now=own.at, samples=own.samples)
+        found[word] = Line(made.line, made.floor)
     return found
 
 
@@ -242,9 +239,9 @@ _FURTHEST = 1.0  # beyond both ends of the scale
 class _Scale:
     """Between the words both line and floor move evenly; beyond them as they did last."""
 
-    def __init__(self, lines: Mapping[Sensitivity, float], floors: Mapping[Sensitivity, float]) -> None:
-        self._lines = [lines[word] for word in _WORDS]
-        self._floors = [floors[word] for word in _WORDS]
+    def __init__(self, lines: Mapping[Sensitivity, Line]) -> None:
+        self._lines = [lines[word].line for word in _WORDS]
+        self._floors = [lines[word].floor for word in _WORDS]
 
     def at(self, position: float) -> tuple[float, float]:
         return _along(self._lines, position), max(0.0, _along(self._floors, position))

@@ -11,8 +11,8 @@ from consumers.actors import Actors, actors_of
 from consumers.asked import Asked
 from consumers.bag import Bag, counts_in
 from consumers.calibration import indexed, priors
-from consumers.gates import Gates
-from consumers.model import Article, Calibration, Evidence, Gated, Part, PartName, Passage, Topic, Wanted
+from consumers.gates import Gates, gates_of
+from consumers.model import Article, Calibration, Evidence, Gated, Part, PartName, Passage, Topic
 from consumers.passages import ArticleTexts
 from consumers.scoring import (
     CLEARLY,
@@ -22,6 +22,7 @@ from consumers.scoring import (
     PRESENCE,
     TITLE,
     WHOLE,
+    margin_of,
     named,
     quoted,
     said_by_one,
@@ -66,7 +67,7 @@ class Watch:
     ) -> None:
         """``calibration``: None before there is one of this version; then the shipped priors do."""
         self.asked = asked
-        self.gates = gates or (Gates(asked.topic) if has_gates(asked.topic) else _NO_GATES)
+        self.gates = gates or gates_of(asked.topic)
         self._actors = actors or actors_of(asked.topic)
         self.calibration = calibration or priors(asked.topic, "")
         self._weights = weights_of(self.calibration.rarity or (1.0,) * len(asked.terms))
@@ -112,9 +113,7 @@ class Watch:
         evidence = WHOLE * whole + TITLE * title + words
         pull = float(rows[0] @ self._pull) if len(self._pull) else 0.0
         strength = evidence + pull
-        # the weaker of the two decides: of what only the archive speaks for, 20 scores an article are kept and not 70
-        margin = min(strength - self.calibration.line, evidence - self.calibration.floor)
-        score = score_of(margin, 0.0, self.calibration.width)
+        score = score_of(margin_of(strength, evidence, self.calibration), 0.0, self.calibration.width)
         verdict = self._verdict(article)
         if verdict:
             score = max(score, CLEARLY)
@@ -191,17 +190,3 @@ def about(a_day: float, one: str = "", many: str = "") -> str:
     if count < 0.95:
         return f"less than one {one} a week".replace("  ", " ")
     return f"about {count:.0f} {one if round(count) == 1 else many} a {span}".replace("  ", " ")
-
-
-_NO_GATES = Gates(Topic(id="", query=""))  # shared by all topics that have none: a hundred thousand have one object
-
-
-def has_gates(topic: Topic) -> bool:
-    return bool(
-        topic.require != Wanted()
-        or topic.exclude != Wanted()
-        or topic.languages
-        or topic.sources
-        or topic.not_sources
-        or topic.max_age is not None
-    )

@@ -134,7 +134,7 @@ def back_test(
     days = float(np.ptp(corpus.at[within])) / DAY if within.any() else 0.0
     scale = lines(watch, corpus)
     reader = _Reader(archive, corpus)
-    drafted = _Judged(watch, corpus, within, reader, lowest=scale["more"])
+    drafted = _Judged(watch, corpus, within, reader, lowest=scale["more"].line)
     below = [page for page in drafted.pages if page.weighed.score < LINE]
     best = drafted.varied(drafted.matched)[:shown]
     above = [page for page in drafted.matched if page not in best]

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from consumers.asked import Asked
 from consumers.bag import Bag, bag_of, counts_in, query_terms
 from consumers.calibration import searched
-from consumers.matcher import Judged, Watch, compare
+from consumers.matcher import Judged, compare
 from consumers.model import BACKFILL, MATCHES_BACKFILL
 from consumers.passages import texts_of
+from consumers.watch import Watch
 from consumers.words import query_words
 from daemon.clock import Clock
 from daemon.errors import Unusable

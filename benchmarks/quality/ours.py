@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quality.measures import Counts, average_precision, counted
-from benchmarks.quality.sets import EvaluationSet, Judgement
+from benchmarks.quality.sets import EvaluationSet
 from benchmarks.quality.vectors import Rows
 from consumers.asked import Asked
 from consumers.bag import Bag, bag_of
@@ -235,6 +235,3 @@ def _stories(archived: Archived, topic_id: str, places: Places) -> int:
 
 def _calibrated(asked: Asked, corpus: Corpus, samples: Sequence[Sample] = ()) -> Calibration:
     return calibrate(asked, corpus, model="", now=0.0, samples=samples)
-
-
-__all__ = ["Archived", "Judgement", "Outcome", "causal", "cold", "promised", "whole_archive", "with_verdicts"]

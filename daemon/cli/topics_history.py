@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from daemon.cli.context import echo_json, fail, iso, open_read, plain, program, when
-from daemon.cli.topics_proposal import Json, TopicId, topics_file_of, wait
+from daemon.cli.topics_applied import Json, TopicId, topics_file_of, wait
 
 if TYPE_CHECKING:
     from consumers.model import Topic

@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.context import config_dir, echo_json, fail, iso, load_settings, open_read, plain, program
+from daemon.cli.context import echo_json, fail, iso, load_settings, open_read, plain, program
+from daemon.cli.topics_applied import Json, TopicId, topics_file_of, wait
 
 if TYPE_CHECKING:
     from consumers.model import Topic
-    from daemon.entry_file import EntryFile
     from daemon.proposals import Decision
     from daemon.store import Store
     from daemon.store.verdicts import Proposal
-
-TopicId = Annotated[str, typer.Argument(metavar="ID", help="As in `wirewatch topics list`.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def accept(
@@ -180,18 +177,6 @@ def _alerts(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
 
 
 # -- the file
-
-
-def topics_file_of(ctx: typer.Context) -> "EntryFile[Topic]":
-    from daemon.topics_file import topics_file
-
-    return topics_file(config_dir(ctx) / "topics.toml", load_settings(ctx).channel)
-
-
-def wait(ctx: typer.Context, topic_id: str, topic: "Topic | None") -> None:
-    from daemon.cli.topics import _wait
-
-    _wait(ctx, topic_id, topic)
 
 
 def verdicts_said(count: int) -> str:

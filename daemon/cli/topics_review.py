@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from daemon.cli.context import echo_json, fail, iso, load_settings, open_read, plain, program, when
-from daemon.cli.topics_proposal import Json, TopicId, print_proposal, proposal_of, topics_file_of, verdicts_said
+from daemon.cli.topics_applied import Json, TopicId, topics_file_of
+from daemon.cli.topics_proposal import print_proposal, proposal_of, verdicts_said
+from daemon.cli.tried import quoted
 
 if TYPE_CHECKING:
     from consumers.model import Article, Topic
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from daemon.store import Store
 
 DAY = 86_400.0
-_QUOTED = 320  # characters of a passage
 _ID = 12  # characters of an id in a list: no two of a million are alike
 
 
@@ -135,20 +136,12 @@ def _print_item(each: "Item") -> None:
     typer.echo(plain(f"{each.number:>3}  {article.title or '(no title)'}"))
     typer.echo(plain(f"     {where}"))
     if each.passage.text != article.title:
-        typer.echo(plain(f"     “{_quoted(each.passage.text, each.passage.marks)}”"))
+        typer.echo(plain(f"     “{quoted(each.passage.text, each.passage.marks)}”"))
     typer.echo(plain(f"     Why: {'; '.join(each.reasons)}"))
     if each.verdict is not None:
         said = "relevant" if each.verdict.relevant else "not relevant"
         state = "" if each.verdict.state == "open" else ", accepted"
         typer.echo(plain(f"     {each.verdict.by} said: {said} ({when(each.verdict.at)}{state})"))
-
-
-def _quoted(text: str, marks: tuple[tuple[int, int], ...]) -> str:
-    """As much of the passage as fits, around the first mark."""
-    first = marks[0][0] if marks else 0
-    start = 0 if first < _QUOTED // 2 else text.rfind(" ", 0, first - _QUOTED // 4) + 1
-    end = start + _QUOTED
-    return ("… " if start else "") + " ".join(text[start:end].split()) + (" …" if end < len(text) else "")
 
 
 def _row(each: "Item") -> dict[str, object]:

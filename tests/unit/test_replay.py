@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from consumers.asked import asked_of
-from consumers.matcher import Judged, Matcher, Watch
+from consumers.matcher import Judged, Matcher
 from consumers.model import BACKFILL, MATCHES_BACKFILL, Article, Calibration, Topic
+from consumers.watch import Watch
 from daemon.errors import Unavailable, Unusable
 from daemon.log.codec import decode
 from daemon.replay import Replay, since, verbs

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from consumers.bag import Bag, bag_of
 from consumers.calibration import calibrate, indexed, priors, searched, strengths
 from consumers.corpus import CorpusBuilder
+from consumers.gates import gates_of
 from consumers.model import MATCHES, Article, Calibration, Kind, Match, Passage, Sample, Topic, Wanted
 from consumers.passages import ArticleTexts, texts_of
 from consumers.scoring import LINE
-from consumers.watch import Watch, Weighed, about, has_gates
+from consumers.watch import Watch, Weighed, about
 from daemon.log.codec import decode, encode
 from tests.corpora import EVENT, MODEL, add, archive, article, ask, event, noise, written
 from tests.fake_embedder import FakeEmbedder
@@ -205,7 +206,8 @@ def test_a_gate_holds_for_any_text(title: str, text: str) -> None:
 
 
 def test_a_topic_without_gates_asks_for_evidence_alone() -> None:
-    assert not has_gates(TOPIC)
+    assert gates_of(TOPIC) is gates_of(Topic(id="another", query="wheat"))  # one for all that have none
+    assert gates_of(TOPIC).judge(FELL) == ()
     assert [gate.gate for gate in weighed(watching(), FELL).gates] == ["evidence"]
 
 
