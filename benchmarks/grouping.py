@@ -82,7 +82,7 @@ def _report(name: str, way: str, runs: Sequence[Sequence[Labelled]]) -> None:
         for each in run:
             placed = tracker.add(each.match, each.match.article.seen)
             truth.append((number, each.story))
-            ours.append((number, placed[0].id if placed else ""))
+            ours.append((number, placed.story.id if placed else ""))
     took = 1000 * (time.perf_counter() - started) / max(1, len(truth))
     found = compared(truth, ours)
     print(

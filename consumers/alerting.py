@@ -20,8 +20,9 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from consumers.ids import alert_id, delivery_id
+from consumers.ledger import Step
 from consumers.model import Alert, Match, Story, Topic
-from consumers.stories import Joined, StoryRule, StoryTracker
+from consumers.stories import Joined, Merged, StoryRule, StoryTracker
 
 BEST = 3  # stories named in what was already published
 
@@ -30,12 +31,13 @@ _NONE: Mapping[str, Joined] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """An alert that is to go out on one channel, not before ``due``."""
+    """An alert that is to go out on one channel, not before ``due``; ``held`` says for what it waits until then."""
 
     id: str
     alert_id: str
     channel: str
     due: float
+    held: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +47,11 @@ class Decisions:
     at: float
     stories: tuple[Story, ...] = ()
     joined: tuple[Joined, ...] = ()
+    merged: tuple[Merged, ...] = ()
     alerts: tuple[Alert, ...] = ()
     deliveries: tuple[Due, ...] = ()
+    released: tuple[str, ...] = ()  # deliveries that were held and go out now
+    steps: tuple[Step, ...] = ()  # for the ledger
 
     @property
     def topics(self) -> frozenset[str]:
@@ -119,7 +124,7 @@ class Alerter:
                 if (known := before.get(match.id)) and _read_live_since(known.match, match):
                     alerts += self._alert(match, known.story_id, now)
                 continue
-            story, how = placed
+            story, how = placed.story, placed.joined
             stories[story.id] = story
             joined.append(how)
             if not how.again and not match.article.backfill:

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 Kind = Literal["event", "theme"]
-AlertKind = Literal["first", "update", "digest"]
+AlertKind = Literal["first", "update", "escalation", "digest"]
 Sensitivity = Literal["fewer", "balanced", "more"]
+Updates = Literal["all", "new-facts", "none"]
+Severity = Literal["normal", "urgent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,24 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduled:
+    """A channel that is told at set times: "07:00 Europe/Paris weekdays", as ``consumers.set_times`` reads them."""
+
+    channel: str
+    when: str
+    near_misses: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """A story is told again, louder, when ``sources`` independent ones report it ``within`` seconds."""
+
+    sources: int
+    within: float
+    channels: tuple[str, ...] = ()  # beside the topic's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
     """What a user watches for. An edit raises ``version``; only "match again" raises ``epoch``.
 
@@ -60,7 +80,15 @@ class Topic:
     sources: tuple[str, ...] = ()  # host names, "*.example.org" for all below one; empty: every source
     not_sources: tuple[str, ...] = ()
     max_age: float | None = None  # seconds between publication and reading
-    channels: tuple[str, ...] = ("console",)
+    channels: tuple[str, ...] = ("console",)  # told at once
+    digests: tuple[Scheduled, ...] = ()  # told at set times; a channel may be in both
+    updates: Updates = "new-facts"
+    min_sources: int = 1  # independent ones that report a story before anybody is told
+    severity: Severity = "normal"  # "urgent" is told in quiet hours, too
+    escalate: Escalation | None = None
+    yields_to: tuple[str, ...] = ()  # topics: what one of them tells on a channel is not told there again
+    spike: bool = False  # tell when far more is reported than usual
+    silence: float | None = None  # tell when nothing was reported for so many seconds
     enabled: bool = True
     version: int = 1
     epoch: int = 1
@@ -177,6 +205,24 @@ class Report:
     copy_of: str = ""  # the source whose text it repeats word for word
 
 
+FactKind = Literal[
+    "toll", "sum", "number", "place", "actor", "statement", "reversal", "correction", "retraction", "changed"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something that a report adds to its story. ``text`` says it in a few words: "toll 12 → 19"."""
+
+    key: str  # equal facts of a story have equal keys
+    kind: FactKind
+    text: str
+    quote: str  # the sentence that says it
+    source: str
+    url: str
+    at: float  # of the report
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """The matches of one topic that report the same event."""
@@ -187,6 +233,11 @@ class Story:
     started: float
     latest: float
     reports: tuple[Report, ...]
+    articles: int = 0  # that belong to it, listed or not
+    known: tuple[str, ...] = ()  # what its reports have stated, as ``consumers.novelty`` writes it
+    facts: tuple[Fact, ...] = ()  # what later reports added, the oldest first
+    merged_into: str = ""  # the story that it turned out to be
+    apart: tuple[str, ...] = ()  # stories that people said are not this one
     backfill: bool = False  # founded by backfill; nobody was told of it yet
 
     @property
@@ -206,6 +257,9 @@ class Alert:
     at: float
     match_id: str  # the match that caused it: its passage and reasons are the ones told
     channels: tuple[str, ...]
+    why: str = ""  # "first report", "new facts", "3 independent sources within 30 minutes"
+    facts: tuple[Fact, ...] = ()  # that it tells
+    severity: Severity = "normal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +281,53 @@ class Message:
     story_id: str
     possible_repeat: bool = False  # the previous attempt ended in doubt and this channel cannot be asked
     page: str = ""  # address of the alert on Wirewatch's own page, or empty
+    why: str = ""  # of the alert, see there
+    severity: Severity = "normal"
+    facts: tuple[Fact, ...] = ()  # new in this message, the newest first
+    timeline: tuple[Fact, ...] = ()  # all that the story's reports added so far, the oldest first
+    articles: int = 0  # that belong to the story by now, listed or not
+    latest: float = 0.0  # its latest report
+    thread: str = ""  # the channel's own name for the message that this one follows, or empty
+    follows: tuple[str, ...] = ()  # the same for everything that was told of the story there before, the oldest first
+    merged_into: str = ""  # headline of the story that this one turned out to be, or empty
+    status: tuple[str, ...] = ()  # sentences: "muted by Ana until 14:02 UTC", "split by Ana: 2 reports moved"
+
+
+DigestReason = Literal["times", "quiet hours", "mute", "flood", "spike", "silence"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearMiss:
+    """An article that was just under its topic's line, as a digest lists it."""
+
+    title: str
+    source: str
+    url: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicDigest:
+    """What a digest says of one topic. ``stories`` are whole messages: those with the newest facts first."""
+
+    topic_id: str
+    topic: str
+    stories: tuple[Message, ...] = ()
+    near_misses: tuple[NearMiss, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """Several alerts in one message, by topic and story. ``lead`` says why they come together, in a sentence."""
+
+    delivery_id: str
+    at: float
+    reason: DigestReason
+    title: str
+    lead: str
+    topics: tuple[TopicDigest, ...]
+    page: str = ""
+    possible_repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,24 @@ class Joined:
     again: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """Two stories turned out to be one: ``absorbed`` is now part of ``into``, with its matches and its alerts."""
+
+    absorbed: Story  # with ``merged_into`` set
+    into: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Where a match belongs: its story as it now stands, how it joined, and the stories that it made one."""
+
+    story: Story
+    joined: Joined
+    merged: tuple[Merged, ...] = ()  # each ``into`` is ``story``
+
+
 NEAR_ROWS = 48  # the members most alike by vector; the stories they belong to are compared in full,
 NEAR_STORIES = 8  # up to so many
 SMOOTHING = 10  # articles without the word, so that rarity means something while a topic is young
@@ -124,8 +142,8 @@ class StoryTracker:
         gone = [self._topics.pop(topic_id) for topic_id in topic_ids if topic_id in self._topics]
         return {member.match_id: member for topic in gone for member in topic.members()}
 
-    def add(self, match: Match, now: float) -> tuple[Story, Joined] | None:
-        """The story as it now stands and how the match belongs to it; ``None`` where the match changes nothing."""
+    def add(self, match: Match, now: float) -> Placed | None:
+        """``None`` where the match changes nothing."""
         self._sweep(now)
         topic = self._topic(match.topic_id)
         if match.id in topic.matches:
@@ -134,6 +152,11 @@ class StoryTracker:
             return None
         topic.remember(match.id)
         return topic.place(match, now)
+
+    def put(self, story: Story) -> None:
+        """What the caller knows of a story, kept with it. One that is not warm any more is left alone."""
+        if (topic := self._topics.get(story.topic_id)) is not None:
+            topic.put(story)
 
     def warm(self, topic_id: str) -> Set[str]:
         """Ids of the topic's stories that may still be joined."""
@@ -177,12 +200,16 @@ class _TopicStories:
 
     # -- changing
 
+    def put(self, story: Story) -> None:
+        if (warm := self._warm.get(story.id)) is not None:
+            warm.story = story
+
     def remember(self, match_id: str) -> None:
         self.known[_short(match_id)] = None
         if len(self.known) > self._rule.known:
             del self.known[next(iter(self.known))]
 
-    def place(self, match: Match, now: float) -> tuple[Story, Joined]:
+    def place(self, match: Match, now: float) -> Placed:
         self.forget(now)
         member = member_of(match, now)
         warm = self._best(member)
@@ -204,14 +231,15 @@ class _TopicStories:
             warm.story = _with_report(warm.story, member.report, self._rule.reports)
         self._keep(warm, member)
         self._name_copies(warm, member)
-        return warm.story, Joined(match=match, story_id=warm.story.id, at=now, founded=founded)
+        joined = Joined(match=match, story_id=warm.story.id, at=now, founded=founded)
+        return Placed(story=warm.story, joined=joined)
 
-    def revise(self, match: Match) -> tuple[Story, Joined] | None:
+    def revise(self, match: Match) -> Placed | None:
         warm = self.matches[match.id]
         old = next(member for member in warm.members if member.match_id == match.id)
         if match.article.revision == old.revision and old.backfill and not match.article.backfill:
             old.backfill = False
-            return warm.story, Joined(match=match, story_id=warm.story.id, at=old.joined)
+            return Placed(story=warm.story, joined=Joined(match=match, story_id=warm.story.id, at=old.joined))
         if match.article.revision <= old.revision:
             return None
         new = member_of(match, old.joined)
@@ -225,7 +253,7 @@ class _TopicStories:
         self._drop(warm, old)
         self._keep(warm, new, touch=False)
         self._name_copies(warm, new)
-        return warm.story, Joined(match=match, story_id=story.id, at=old.joined, again=True)
+        return Placed(story=warm.story, joined=Joined(match=match, story_id=story.id, at=old.joined, again=True))
 
     def restore(self, story: Story, members: Sequence[Member]) -> None:
         """Stories come in the order in which they were joined last."""

@@ -248,8 +248,52 @@ alerts = Table(
     Column("match_id", String, nullable=False),
     Column("at", Float, nullable=False),
     Column("channels", Text, nullable=False),  # JSON list
+    Column("why", Text, nullable=False, server_default=""),
+    Column("facts", Text, nullable=False, server_default="[]"),  # list of Fact as JSON
+    Column("severity", String, nullable=False, server_default="normal"),
     Index(None, "at"),
     Index(None, "story_id"),
+)
+
+ledger = Table(  # what became of each delivery, step by step, for people; the rows of a delivery that waits come first
+    "ledger",
+    metadata,
+    Column("delivery_id", String, primary_key=True),
+    Column("at", Float, primary_key=True),
+    Column("event", String, primary_key=True),  # LedgerEvent
+    Column("alert_id", String, nullable=False),
+    Column("topic_id", String, nullable=False),
+    Column("story_id", String, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("why", Text, nullable=False),
+    Index(None, "story_id"),
+    Index(None, "alert_id"),
+    Index(None, "at"),
+)
+
+mutes = Table(
+    "mutes",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),  # story | topic | source
+    Column("target", String, nullable=False),  # id of the story or topic, or a host name
+    Column("since", Float, nullable=False),
+    Column("until", Float, nullable=False),
+    Column("by", String, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("until_new_facts", Boolean, nullable=False),
+    Column("ended", Float),  # before its time, or at it
+    Column("ended_why", Text, nullable=False),
+    Index(None, "ended"),
+    Index(None, "target"),
+)
+
+topic_signals = Table(  # spikes and silences that go on
+    "topic_signals",
+    metadata,
+    Column("topic_id", String, primary_key=True),
+    Column("kind", String, primary_key=True),  # spike | silence
+    Column("since", Float, nullable=False),
 )
 
 # -- send: the outbox
@@ -258,9 +302,9 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("id", String, primary_key=True),
-    Column("alert_id", String, nullable=False),  # empty for a notice
+    Column("alert_id", String, nullable=False),  # empty for a notice and for a digest
     Column("channel", String, nullable=False),
-    Column("state", String, nullable=False),  # pending | sending | retry | sent | dead
+    Column("state", String, nullable=False),  # pending | held | sending | retry | sent | dead
     Column("due", Float, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("in_doubt", Boolean, nullable=False),  # the process died while it was on the wire
@@ -269,8 +313,29 @@ deliveries = Table(
     Column("notice", Text),  # Notice as JSON, where it is one
     Column("created", Float, nullable=False),
     Column("updated", Float, nullable=False),
+    Column("held", Text, nullable=False, server_default=""),  # why it waits, or waited last, until ``due``: see holding
+    Column("carrier", String, nullable=False, server_default=""),  # the delivery that tells this one as well
+    Column("carries", Text),  # of a digest: Carries as JSON
     Index(None, "state", "due"),
     Index(None, "alert_id"),
+    Index(None, "channel", "state"),
+    Index(None, "carrier"),
+)
+
+living_messages = Table(  # messages that are brought up to date in place: those of first alerts, where a channel can
+    "living_messages",
+    metadata,
+    Column("delivery_id", String, primary_key=True),
+    Column("alert_id", String, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("story_id", String, nullable=False),
+    Column("provider_id", String, nullable=False),
+    Column("wanted", Integer, nullable=False),  # raised with every change of the story
+    Column("shown", Integer, nullable=False),  # what the channel has accepted
+    Column("due", Float, nullable=False),  # of the next edit
+    Column("updated", Float, nullable=False),
+    Index(None, "channel", "due"),
+    Index(None, "story_id"),
 )
 
 channel_states = Table(

@@ -13,7 +13,7 @@ from consumers.embedding import TextEmbedder, open_embedder
 from consumers.ids import match_id, story_id
 from consumers.model import Article, Match, Passage, Story
 from consumers.passages import texts_of
-from consumers.stories import Joined, StoryRule, StoryTracker
+from consumers.stories import Joined, Placed, StoryRule, StoryTracker
 from tests.fake_events import DAY, START, Events
 
 HOUR = 3_600.0
@@ -25,7 +25,7 @@ def told(tracker: StoryTracker, matches: Iterable[Match]) -> dict[str, Story]:
     for match in matches:
         placed = tracker.add(match, match.article.seen)
         if placed:
-            found[placed[0].id] = placed[0]
+            found[placed.story.id] = placed.story
     return found
 
 
@@ -52,7 +52,7 @@ def test_a_story_is_named_after_the_match_that_founded_it() -> None:
     match = Events().report("fire")
     placed = StoryTracker().add(match, START)
     assert placed is not None
-    story, joined = placed
+    story, joined = placed.story, placed.joined
     assert story.id == story_id(match.id)
     assert story.title == match.article.title
     assert joined == Joined(match=match, story_id=story.id, at=START, founded=True)
@@ -80,7 +80,7 @@ def test_a_newer_revision_updates_its_report_and_is_no_report_more() -> None:
     tracker.add(events.report("fire", "b.example"), START)
     placed = tracker.add(events.edited(match, title="harbour fire put out"), START + HOUR)
     assert placed is not None
-    story, joined = placed
+    story, joined = placed.story, placed.joined
     assert joined.again
     assert joined.at == START
     assert story.title == "harbour fire put out"
@@ -97,7 +97,7 @@ def test_the_same_page_read_from_two_feeds_is_one_report() -> None:
     tracker.add(first, START)
     placed = tracker.add(same_page, START)
     assert placed is not None
-    assert len(placed[0].reports) == 1
+    assert len(placed.story.reports) == 1
 
 
 def test_topics_have_stories_of_their_own() -> None:
@@ -165,7 +165,7 @@ def test_backfill_with_the_newest_first_groups_like_any_other_order() -> None:
     events = Events()
     carried = [events.report("fire", f"{n}.example", at=START - n * DAY / 2, backfill=True) for n in range(5)]
     tracker = StoryTracker()
-    stories = {placed[0].id: placed[0] for match in carried if (placed := tracker.add(match, START))}
+    stories = {placed.story.id: placed.story for match in carried if (placed := tracker.add(match, START))}
     assert [len(story.reports) for story in stories.values()] == [5]
     assert all(story.backfill for story in stories.values())
 
@@ -231,11 +231,11 @@ def test_a_topic_that_is_restored_over_what_was_remembered_of_it_leads_to_the_sa
     ]
 
 
-def recorded(placed: Sequence[tuple[Story, Joined]], since: float) -> tuple[list[Story], list[Joined]]:
+def recorded(placed: Sequence[Placed], since: float) -> tuple[list[Story], list[Joined]]:
     """What a store would bring back."""
-    stories = {story.id: story for story, _ in placed}
-    warm = {joined.story_id for _, joined in placed if joined.at >= since}
-    return [stories[name] for name in sorted(warm)], [joined for _, joined in placed if joined.story_id in warm]
+    stories = {each.story.id: each.story for each in placed}
+    warm = {each.joined.story_id for each in placed if each.joined.at >= since}
+    return [stories[name] for name in sorted(warm)], [each.joined for each in placed if each.joined.story_id in warm]
 
 
 def test_the_same_matches_in_the_same_order_give_the_same_stories() -> None:

@@ -16,4 +16,4 @@ class Schema:
     head: str
 
 
-SCHEMA = Schema(Path(__file__).parent, "0003")
+SCHEMA = Schema(Path(__file__).parent, "0004")
