@@ -1,57 +1,56 @@
 """What to tell, to whom and when. Pure: what it decides takes effect where it is recorded.
 
-An alert says that a story breaks, once per story and topic: with the first article that is read *live* while the topic
-is enabled. Three cases follow from that one rule.
+The first alert says that a story breaks, once per story and topic: with the first article that is read *live* while
+the topic is enabled. Four cases follow from that one rule.
 
 - What a feed already carried at its first poll is never sent. Its stories are kept, and when one of them goes on, the
   first live article alerts: nobody was told of it before, and "it was published and I was not told" is the complaint
   that costs most. It alerts once, like every story.
-- An article that joins a story already told adds a report to it and nothing else.
+- An article that joins a story already told adds a report to it, and tells only what its topic asks for: facts that
+  are new to the story, or every report that is no copy.
 - While a topic is disabled or removed its matches find their stories silently; a story that still goes on when the
   topic is back was not told yet, and is then.
+- Where a topic wants several sources, a story that was read live waits for them, and the ledger says so. It is told
+  with the report that corroborates it, whichever way that one came. A copy corroborates nothing.
 
 What a replay brings is never sent either. It may overtake the live match of the same article, which then still tells
 the story: a replay takes no alert away.
+
+Until the first alert is due, what reports add belongs to it. Two stories that turn out to be one were told where
+either was, and nobody is told of that once more.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from consumers.ids import alert_id, delivery_id
+from consumers.ids import alert_id
 from consumers.ledger import Step
-from consumers.model import Alert, Match, Story, Topic
-from consumers.stories import Joined, Merged, StoryRule, StoryTracker
-
-BEST = 3  # stories named in what was already published
+from consumers.model import Alert, AlertKind, Article, Fact, Match, Story, Topic
+from consumers.routes import Due, decided, deliveries, waited_for, waits
+from consumers.stories import Joined, Merged, Placed, StoryRule, StoryTracker
+from consumers.updates import at_least, escalates, furthest, grown, is_another_report, span, united
 
 _NONE: Mapping[str, Joined] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
-    """An alert that is to go out on one channel, not before ``due``; ``held`` says for what it waits until then."""
-
-    id: str
-    alert_id: str
-    channel: str
-    due: float
-    held: str = ""
+_LONG_AGO = float("-inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decisions:
-    """What one batch of matches changed, to be recorded as one. ``stories`` are as they now stand."""
+    """What one batch of matches changed, to be recorded as one. ``stories`` are as they now stand.
+
+    ``unsent``: alerts that take in what these reports add, so they must not have gone out when it is recorded.
+    """
 
     at: float
-    stories: tuple[Story, ...] = ()
+    stories: tuple[Story, ...] = ()  # the absorbed ones, too
     joined: tuple[Joined, ...] = ()
-    merged: tuple[Merged, ...] = ()
+    merged: tuple[Merged, ...] = ()  # in the order in which they are to be carried out
     alerts: tuple[Alert, ...] = ()
     deliveries: tuple[Due, ...] = ()
     released: tuple[str, ...] = ()  # deliveries that were held and go out now
     steps: tuple[Step, ...] = ()  # for the ledger
+    unsent: frozenset[str] = frozenset()
 
     @property
     def topics(self) -> frozenset[str]:
@@ -71,7 +70,65 @@ class Remembered:
     topics: frozenset[str] = frozenset()
     stories: tuple[Story, ...] = ()
     joined: tuple[Joined, ...] = ()  # of these stories, the newest
-    alerted: frozenset[str] = frozenset()  # ids of stories that were told
+    alerts: tuple[Alert, ...] = ()  # of these stories, those of the stories they absorbed among them
+    sent: frozenset[str] = frozenset()  # ids of alerts that went out, or are on their way
+
+
+@dataclass(slots=True)
+class _Told:
+    """What was told of a story. ``first`` takes in what is added before ``until``."""
+
+    first: str = ""
+    until: float = _LONG_AGO
+    facts: set[str] = field(default_factory=set)  # keys
+    listed: int = 0  # reports, when it was looked at last
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What is decided so far."""
+
+    now: float
+    stories: dict[str, Story] = field(default_factory=dict)
+    joined: list[Joined] = field(default_factory=list)
+    merged: list[Merged] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    unsent: set[str] = field(default_factory=set)
+    into: dict[str, str] = field(default_factory=dict)
+
+    def survivor(self, story_id: str) -> str:
+        while story_id in self.into:
+            story_id = self.into[story_id]
+        return story_id
+
+    def escalate(self, louder: Alert) -> None:
+        """Together with the story's first alert, where that is decided in this batch."""
+        for place, alert in enumerate(self.alerts):
+            if alert.kind == "first" and alert.story_id == louder.story_id:
+                why = f"{alert.why}; {louder.why}"
+                self.alerts[place] = replace(alert, why=why, channels=louder.channels, severity=louder.severity)
+                return
+        self.alerts.append(louder)
+
+    def drop(self, alert_ids: Collection[str]) -> None:
+        self.alerts = [alert for alert in self.alerts if alert.id not in alert_ids]
+        self.unsent -= set(alert_ids)
+
+    def absorb(self, merged: Merged, into: str) -> None:
+        absorbed = merged.absorbed
+        self.merged.append(merged)
+        self.stories[absorbed.id] = absorbed
+        self.into[absorbed.id] = merged.into
+        self.alerts = [
+            replace(alert, story_id=into) if alert.story_id == absorbed.id else alert for alert in self.alerts
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    why: str
+    facts: tuple[Fact, ...] = ()
 
 
 class Alerter:
@@ -84,25 +141,33 @@ class Alerter:
 
     def __init__(self, *, settle: float = 1.0, rule: StoryRule | None = None) -> None:
         self._settle = settle
+        self._rule = rule or StoryRule()
         self._tracker = StoryTracker(rule)
         self._topics: dict[str, Topic | None] = {}
-        self._alerted: dict[str, set[str]] = {}  # stories by topic
+        self._told: dict[str, dict[str, _Told]] = {}  # by topic and story
 
     def restore(self, remembered: Remembered) -> None:
         """In place of what it remembers of these topics: before their first decision, and when others decided."""
         forgotten = self._tracker.forget(remembered.topics)
         self._tracker.restore(remembered.stories, remembered.joined, forgotten)
         for topic_id in remembered.topics:
-            self._alerted.pop(topic_id, None)
+            self._told.pop(topic_id, None)
         for story in remembered.stories:
-            if story.id in remembered.alerted:
-                self._alerted.setdefault(story.topic_id, set()).add(story.id)
+            if story.stage in ("told", "escalated"):
+                self._told_of(story.topic_id)[story.id] = _Told(listed=len(story.reports))
+        listed = {story.id: len(story.reports) for story in remembered.stories}
+        for alert in sorted(remembered.alerts, key=lambda each: (each.at, each.id)):
+            told = self._told_of(alert.topic_id).setdefault(alert.story_id, _Told(listed=listed.get(alert.story_id, 0)))
+            told.facts.update(fact.key for fact in alert.facts)
+            if alert.kind == "first" and not told.first:
+                told.first = alert.id
+                told.until = _LONG_AGO if alert.id in remembered.sent else alert.at + self._settle
 
     def forget(self, topic_ids: Collection[str]) -> None:
         """What was decided about these topics; they are to be restored before the next decision about them."""
         self._tracker.forget(topic_ids)
         for topic_id in topic_ids:
-            self._alerted.pop(topic_id, None)
+            self._told.pop(topic_id, None)
 
     def apply_topics(self, changes: Mapping[str, Topic | None]) -> None:
         """``None``: removed."""
@@ -113,148 +178,176 @@ class Alerter:
 
         ``before``: what was recorded of these matches, by id; their stories may be forgotten by now.
         """
-        stories: dict[str, Story] = {}
-        joined: list[Joined] = []
-        alerts: list[Alert] = []
-        for each in before.values():
-            self._tracker.know(each.match)
+        batch = _Batch(now)
+        known = {name: each.match for name, each in before.items()}
+        for each in known.values():
+            self._tracker.know(each)
         for match in matches:
-            placed = self._tracker.add(match, now)
-            if placed is None:
-                if (known := before.get(match.id)) and _read_live_since(known.match, match):
-                    alerts += self._alert(match, known.story_id, now)
-                continue
-            story, how = placed.story, placed.joined
-            stories[story.id] = story
-            joined.append(how)
-            if not how.again and not match.article.backfill:
-                alerts += self._alert(match, story.id, now)
+            placed, earlier = self._tracker.add(match, now), known.get(match.id)
+            if placed is not None:
+                self._take(placed, earlier.article if earlier else None, batch)
+                known[match.id] = match
+            elif earlier and match.id in before and _read_live_since(earlier, match):
+                self._tell_forgotten(match, batch.survivor(before[match.id].story_id), batch)
+        return self._decisions(batch)
+
+    def _decisions(self, batch: _Batch) -> Decisions:
+        due = {alert.id: tuple(self._deliveries(alert)) for alert in batch.alerts}
+        steps = (step for alert in batch.alerts for step in decided(alert, due[alert.id]))
         return Decisions(
-            at=now,
-            stories=tuple(stories.values()),
-            joined=tuple(joined),
-            alerts=tuple(alerts),
-            deliveries=tuple(due for alert in alerts for due in self._deliveries(alert)),
+            at=batch.now,
+            stories=tuple(batch.stories.values()),
+            joined=tuple(replace(each, story_id=batch.survivor(each.story_id)) for each in batch.joined),
+            merged=tuple(batch.merged),
+            alerts=tuple(batch.alerts),
+            deliveries=tuple(each for dues in due.values() for each in dues),
+            steps=(*batch.steps, *steps),
+            unsent=frozenset(batch.unsent - due.keys()),
         )
 
-    def _alert(self, match: Match, story_id: str, now: float) -> tuple[Alert, ...]:
-        """The story's first alert, or nothing."""
-        told = self._alerted.setdefault(match.topic_id, set())
-        topic = self._topics.get(match.topic_id)
-        if story_id in told or topic is None or not topic.enabled:
-            return ()
-        told.add(story_id)
-        warm = self._tracker.warm(match.topic_id)
+    def _deliveries(self, alert: Alert) -> Iterable[Due]:
+        topic = self._topics[alert.topic_id]
+        return deliveries(alert, topic, self._settle) if topic else ()
+
+    # -- one match
+
+    def _take(self, placed: Placed, before: Article | None, batch: _Batch) -> None:
+        story, joined = placed.story, placed.joined
+        for merged in placed.merged:
+            story = self._merge(story, merged, batch)
+        story, facts = grown(story, joined, before)
+        topic = self._topics.get(story.topic_id)
+        if topic is not None and topic.enabled:
+            story = self._tell(topic, story, joined, facts, batch)
+        self._tracker.put(story)
+        batch.stories[story.id] = story
+        batch.joined.append(joined)
+
+    def _tell(self, topic: Topic, story: Story, joined: Joined, facts: tuple[Fact, ...], batch: _Batch) -> Story:
+        """Adds the alerts that are due to the batch. Returns the story as far as it is told then."""
+        match, live = joined.match, not joined.match.article.backfill
+        told = self._told_of(topic.id).get(story.id)
+        if told is None:
+            if story.stage != "waiting" and (joined.again or not live):
+                return story
+            if story.independent < topic.min_sources:
+                if story.stage == "new":
+                    batch.steps += waits(topic, story.id, batch.now)
+                return at_least(story, "waiting")
+            told = self._tell_first(topic, match, story.id, batch, waited=story.stage == "waiting")
+        story = at_least(story, "told")
+        grew = len(story.reports) > told.listed or len(story.reports) >= self._rule.reports
+        told.listed = len(story.reports)
+        if not live:
+            return story
+        another = not joined.again and grew and is_another_report(story, match)
+        return self._tell_more(topic, story, match, _worth_telling(topic, told, facts, another), told, batch)
+
+    def _tell_first(self, topic: Topic, match: Match, story_id: str, batch: _Batch, *, waited: bool = False) -> _Told:
+        told, warm = self._told_of(topic.id), self._tracker.warm(topic.id)
         if len(told) > 2 * len(warm) + 100:
-            told &= warm
-        alert = Alert(
-            id=alert_id(topic.id, story_id, "first", 1),
-            topic_id=topic.id,
-            story_id=story_id,
-            kind="first",
-            at=now,
-            match_id=match.id,
-            channels=tuple(dict.fromkeys(topic.channels)),
-        )
-        return (alert,)
+            for gone in told.keys() - warm:
+                del told[gone]
+        why = "first report" + (f", after waiting for {waited_for(topic.min_sources)}" if waited else "")
+        alert = _alert(topic, match, story_id, "first", batch.now, why)
+        batch.alerts.append(alert)
+        told[story_id] = _Told(first=alert.id, until=batch.now + self._settle)
+        return told[story_id]
 
-    def _deliveries(self, alert: Alert) -> Iterator[Due]:
-        for channel in alert.channels:
-            yield Due(
-                id=delivery_id(alert.id, channel), alert_id=alert.id, channel=channel, due=alert.at + self._settle
-            )
+    def _tell_forgotten(self, match: Match, story_id: str, batch: _Batch) -> None:
+        """Its story is not compared with any more, so nothing is known of its sources: nobody waits for them."""
+        topic = self._topics.get(match.topic_id)
+        if topic is not None and topic.enabled and story_id not in self._told_of(topic.id):
+            self._tell_first(topic, match, story_id, batch)
+
+    def _tell_more(
+        self, topic: Topic, story: Story, match: Match, news: _News | None, told: _Told, batch: _Batch
+    ) -> Story:
+        """One ping at most: new facts go with an escalation, and that with a first alert of the same batch."""
+        if news and batch.now <= told.until:
+            batch.unsent.add(told.first)
+            news = None
+        facts = news.facts if news else ()
+        told.facts.update(fact.key for fact in facts)
+        louder = _louder(topic, story, match, batch.now, facts)
+        if louder and story.stage != "escalated":
+            batch.escalate(louder)
+            return at_least(story, "escalated")
+        if news:
+            name = f"update {match.id} {match.article.revision}"
+            batch.alerts.append(_alert(topic, match, story.id, "update", batch.now, news.why, facts, name=name))
+        return story
+
+    def _told_of(self, topic_id: str) -> dict[str, _Told]:
+        return self._told.setdefault(topic_id, {})
+
+    # -- two stories that are one
+
+    def _merge(self, story: Story, merged: Merged, batch: _Batch) -> Story:
+        """Told where either was. What was decided in this very batch and would tell it once more is dropped."""
+        absorbed, everything = merged.absorbed, self._told_of(story.topic_id)
+        told = [(each, everything.pop(each.id)) for each in (story, absorbed) if each.id in everything]
+        new = {alert.id for alert in batch.alerts if alert.kind == "first"}
+        loudest = sorted(told, key=lambda pair: pair[0].stage != "escalated")[:1]
+        kept = [(each, known) for each, known in told if known.first not in new] or loudest
+        batch.drop({known.first for _, known in told if known.first in new} - {known.first for _, known in kept})
+        batch.absorb(merged, story.id)
+        both = united(story, absorbed)
+        if not kept:
+            return both
+        everything[story.id] = _Told(
+            first=kept[0][1].first,
+            until=min(known.until for _, known in kept),
+            facts={key for _, known in kept for key in known.facts},
+            listed=len(story.reports) - 1,
+        )
+        return replace(both, stage=furthest(each.stage for each, _ in kept))
+
+
+def _worth_telling(topic: Topic, told: _Told, facts: Iterable[Fact], another: bool) -> _News | None:
+    """What the topic wants to hear of a report, once its story is told. ``another``: it is one that is no copy."""
+    if topic.updates == "none":
+        return None
+    if fresh := tuple(fact for fact in facts if fact.key not in told.facts):
+        return _News("new facts", fresh)
+    return _News("another report") if topic.updates == "all" and another else None
+
+
+def _louder(topic: Topic, story: Story, match: Match, now: float, facts: tuple[Fact, ...]) -> Alert | None:
+    rule = topic.escalate
+    if rule is None or not (sources := escalates(story, match, rule)):
+        return None
+    why = f"{sources} independent sources within {span(rule.within)}"
+    alert = _alert(topic, match, story.id, "escalation", now, why, facts)
+    return replace(alert, channels=tuple(dict.fromkeys((*topic.channels, *rule.channels))), severity="urgent")
+
+
+def _alert(
+    topic: Topic,
+    match: Match,
+    story_id: str,
+    kind: AlertKind,
+    now: float,
+    why: str,
+    facts: tuple[Fact, ...] = (),
+    *,
+    name: str = "",
+) -> Alert:
+    return Alert(
+        id=alert_id(topic.id, story_id, name or kind, 1),
+        topic_id=topic.id,
+        story_id=story_id,
+        kind=kind,
+        at=now,
+        match_id=match.id,
+        channels=tuple(dict.fromkeys(topic.channels)),
+        why=why,
+        facts=facts,
+        severity=topic.severity,
+    )
 
 
 def _read_live_since(known: Match, match: Match) -> bool:
     """``known`` came from a replay, which overtook the live reading of the same revision."""
     old, new = known.article, match.article
     return old.backfill and not new.backfill and old.revision == new.revision
-
-
-# -- what was already published
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlreadyPublished:
-    """What backfill brought for one topic. ``best``: stories with the most sources, then the newest."""
-
-    topic_id: str
-    articles: int
-    stories: int
-    best: tuple[Story, ...]
-
-
-@dataclass(slots=True)
-class _Collected:
-    since: float
-    stories: dict[str, Story] = field(default_factory=dict)
-    matches: set[str] = field(default_factory=set)
-
-
-class BackfillSummary:
-    """Collects what backfill brought and says it once per topic: when backfill has been quiet, or after a while.
-
-    ``quiet`` and ``longest`` are seconds. One thread.
-    """
-
-    def __init__(self, *, quiet: float = 5.0, longest: float = 60.0) -> None:
-        self._quiet = quiet
-        self._longest = longest
-        self._collected: dict[str, _Collected] = {}
-        self._said: set[str] = set()
-        self._latest = 0.0
-
-    def add(self, decisions: Decisions, now: float) -> None:
-        stories = {story.id: story for story in decisions.stories}
-        for joined in decisions.joined:
-            topic_id = joined.match.topic_id
-            if not joined.match.article.backfill or topic_id in self._said:
-                continue
-            self._latest = now
-            collected = self._collected.setdefault(topic_id, _Collected(now))
-            collected.stories[joined.story_id] = stories[joined.story_id]
-            collected.matches.add(joined.match.id)
-
-    def ready(self, now: float) -> tuple[AlreadyPublished, ...]:
-        """Each topic once in this object's life."""
-        quiet = now - self._latest >= self._quiet
-        ripe = [name for name, each in self._collected.items() if quiet or now - each.since >= self._longest]
-        self._said.update(ripe)
-        return tuple(_already(name, self._collected.pop(name)) for name in ripe)
-
-
-def _already(topic_id: str, collected: _Collected) -> AlreadyPublished:
-    stories = sorted(
-        collected.stories.values(),
-        key=lambda story: (-len({report.source for report in story.reports}), -story.latest, story.id),
-    )
-    return AlreadyPublished(
-        topic_id=topic_id, articles=len(collected.matches), stories=len(stories), best=tuple(stories[:BEST])
-    )
-
-
-def lines(summary: AlreadyPublished, topic: str = "") -> list[str]:
-    """Plain text for people: one line, then one for each of the best stories. ``topic`` is its query."""
-    count = f"{_count(summary.articles, 'article', 'articles')} in {_count(summary.stories, 'story', 'stories')}"
-    return [
-        _printable(f"{topic or summary.topic_id} · already published: {count}"),
-        *(f"  {_printable(_line(story))}" for story in summary.best),
-    ]
-
-
-def _line(story: Story) -> str:
-    first = min(story.reports, key=lambda report: report.at)
-    more = len({report.source for report in story.reports}) - 1
-    when = datetime.fromtimestamp(first.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"{story.title} · {first.source} {when}" + (
-        f" and {_count(more, 'more source', 'more sources')}" if more else ""
-    )
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
-
-
-def _printable(text: str) -> str:
-    """Article text is hostile: no terminal escapes, no line of its own, no reversed reading direction."""
-    return "".join(character if character.isprintable() else " " for character in text)

@@ -284,4 +284,5 @@ def _match(look: _Look, seen: _Seen, model: str) -> Match:
         reasons=(*reasons, REASON) if seen.again else reasons,
         evidence=evidence,
         vector=look.rows[0].tobytes(),
+        title_vector=look.rows[1].tobytes(),
     )

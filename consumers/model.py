@@ -13,6 +13,7 @@ AlertKind = Literal["first", "update", "escalation", "digest"]
 Sensitivity = Literal["fewer", "balanced", "more"]
 Updates = Literal["all", "new-facts", "none"]
 Severity = Literal["normal", "urgent"]
+Stage = Literal["new", "waiting", "told", "escalated"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +193,7 @@ class Match:
     reasons: tuple[str, ...] = ()
     evidence: Evidence = Evidence()
     vector: bytes = b""  # the whole article
+    title_vector: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +240,7 @@ class Story:
     facts: tuple[Fact, ...] = ()  # what later reports added, the oldest first
     merged_into: str = ""  # the story that it turned out to be
     apart: tuple[str, ...] = ()  # stories that people said are not this one
+    stage: Stage = "new"  # how far its telling has come; "waiting" for another source
     backfill: bool = False  # founded by backfill; nobody was told of it yet
 
     @property

@@ -1,31 +1,44 @@
 """What a report adds to a story: new facts, each with the sentence that says it; everything else is only more.
 
-A story's ``known`` is a bounded set of short strings: what its reports have stated so far.
+A story's ``known`` is a bounded set of short strings: what its reports have stated so far. It is looked for by rules,
+in English; of articles in other languages only what is written the same counts.
 """
 
+from functools import lru_cache
+
+from consumers.facts import Findings, findings, new_in, stated
+from consumers.facts_changes import changes
+from consumers.facts_known import both, read, written
+from consumers.facts_reading import Reading
 from consumers.model import Article, Fact
 
 
 def first_known(article: Article) -> tuple[str, ...]:
     """What a story knows that begins with this article."""
-    return ()
+    found = _findings(article)
+    return written(found.names.said, {act.key for act in found.acts.every}, stated(found))
 
 
 def new_facts(article: Article, known: tuple[str, ...]) -> tuple[Fact, ...]:
     """What the article adds to what is known, the most important first."""
-    return ()
+    return new_in(_findings(article), read(known))
 
 
 def learned(known: tuple[str, ...], article: Article) -> tuple[str, ...]:
-    """What is known once the article is. The same in any order of calls; bounded, the oldest go first."""
-    return known
+    """What is known once the article is. The same in any order of calls; bounded."""
+    return both(read(known), read(first_known(article)))
 
 
 def both_known(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     """Of two stories that turned out to be one."""
-    return one
+    return both(read(one), read(other))
 
 
 def changed(before: Article, after: Article) -> tuple[Fact, ...]:
     """What a new revision says otherwise than the one before: "toll 12 → 19"."""
-    return ()
+    return changes(_findings(before), _findings(after))
+
+
+@lru_cache(maxsize=64)  # what is new in an article is asked first, what is learned from it next
+def _findings(article: Article) -> Findings:
+    return findings(Reading(article))

@@ -1,53 +1,37 @@
 """Matches into stories: which articles of one topic report the same event. One pass, in the order of arrival.
 
-How alike two articles are is a sum over three kinds of evidence: the cosine of their whole-article vectors, and the
-overlap of their words and of their titles' words, each word weighing its rarity *within the topic* (every article about
-Syria says "Syria"). How well an article fits a story is the mean over the members most alike, less a decay with the
-time between them, less a share of how well it fits the runners-up: an article that resembles every story a little
-belongs to none. The constants were measured with benchmarks/grouping.py.
+An article whose text repeats one that is there (a wire copy, an updated version) joins its story. Else it joins the
+story that it fits best, where it fits well enough (``consumers/story_fit.py``); and where that makes two stories look
+like one, they become one. What alike means is ``consumers/story_space.py``. All constants were measured with
+benchmarks/grouping.py.
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from consumers.copies import is_copy
 from consumers.ids import story_id
-from consumers.model import Match, Report, Story
-from consumers.story_members import Member, Rows, headline, member_of
+from consumers.model import Match, Story
+from consumers.story_fit import FitRule, Standing, best, gaps, one_story
+from consumers.story_members import Boilerplate, Member, headline, member_of
+from consumers.story_reports import same_page, with_copies, with_report
+from consumers.story_space import StorySpace
 
 DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryRule:
-    """The constants of grouping, and how much is kept in memory.
+    """How stories fit, and how much is kept in memory."""
 
-    ``usual`` and ``line`` go together. A topic begins without runners-up, and there the line is ``line + background *
-    usual`` = 0.444: reports of one event by different desks fitted with 0.48 and more, also when cut to 60 words;
-    other events of the same war, on the same day, with 0.43 at most. A story hidden behind another one is worse than
-    a second alert, so the line is higher than B³ alone would have it.
-    """
-
-    vector: float = 0.60
-    words: float = 0.30
-    title: float = 0.10
-    strangers: float = 0.12  # less, where both name somebody or some place and share no name
-    nearest: int = 2  # members of a story that an article is compared with
-    background: float = 0.4
-    runners_up: int = 2
-    usual: float = 0.35  # a runner-up's fit, where there are not yet as many
-    decay: float = 0.06
-    decay_days: float = 0.7
-    most_decay: float = 0.15
-    line: float = 0.304
-    window: float = 7 * DAY  # without a new report a story is forgotten
-    members: int = 12  # of a story that are compared with, the newest; about 5 kB each
+    fit: FitRule = field(default_factory=FitRule)
+    window: float = 30 * DAY  # without a new report, by the time of reading, a story is forgotten; ``FitRule.decay``
+    # goes by the time of publication, which feeds get wrong by years
+    members: int = 24  # of a story that are compared with, the newest; about 6 kB each
     per_topic: int = 1_000  # members of a topic; the stories that were quiet longest go first
     reports: int = 200  # listed in a story
     known: int = 1_000  # newest ids of a topic's matches: one that comes again after its story is forgotten is no news
@@ -86,10 +70,9 @@ class Placed:
     merged: tuple[Merged, ...] = ()  # each ``into`` is ``story``
 
 
-NEAR_ROWS = 48  # the members most alike by vector; the stories they belong to are compared in full,
-NEAR_STORIES = 8  # up to so many
-SMOOTHING = 10  # articles without the word, so that rarity means something while a topic is young
-LEAST_RARITY = 0.05
+REPEATS = 6  # articles most alike by their vectors, whose texts are compared word for word,
+REPEAT_COSINE = 0.6  # where they are at least so much alike
+MERGES = 3  # of one story at once
 
 _NOBODY: Mapping[str, Member] = MappingProxyType({})
 
@@ -111,6 +94,7 @@ class StoryTracker:
     def __init__(self, rule: StoryRule | None = None) -> None:
         self._rule = rule or StoryRule()
         self._topics: dict[str, _TopicStories] = {}
+        self._boilerplate = Boilerplate()
         self._next_sweep = -math.inf
 
     def restore(
@@ -120,13 +104,13 @@ class StoryTracker:
 
         ``forgotten``: what ``forget`` returned for these topics; it saves reading the same texts again.
         """
-        kept = {story.id: story for story in stories}
+        kept = {story.id: story for story in stories if not story.merged_into}
         members: dict[str, list[Member]] = {}
         for each in joined:
             self.know(each.match)
             if each.story_id in kept:
                 members.setdefault(each.story_id, []).append(
-                    member_of(each.match, each.at, forgotten.get(each.match.id))
+                    member_of(each.match, each.at, forgotten.get(each.match.id), boilerplate=self._boilerplate)
                 )
         for of_story in members.values():
             of_story.sort(key=lambda member: member.order)
@@ -168,27 +152,26 @@ class StoryTracker:
         return sum(len(topic.matches) for topic in self._topics.values())
 
     def _topic(self, topic_id: str) -> "_TopicStories":
-        return self._topics.setdefault(topic_id, _TopicStories(self._rule))
+        return self._topics.setdefault(topic_id, _TopicStories(self._rule, self._boilerplate))
 
     def _sweep(self, now: float) -> None:
         if now < self._next_sweep:
             return
-        self._next_sweep = now + self._rule.window / 100
+        self._next_sweep = now + DAY
         for topic_id, topic in list(self._topics.items()):
             topic.forget(now)
             if not topic.matches:  # its vectors take memory: only what is known of it stays
-                self._topics[topic_id] = _TopicStories(self._rule, topic.known)
+                self._topics[topic_id] = _TopicStories(self._rule, self._boilerplate, topic.known)
 
 
 class _TopicStories:
     """The stories of one topic that are still warm, the one that was quiet longest first."""
 
-    def __init__(self, rule: StoryRule, known: Iterable[int] = ()) -> None:
+    def __init__(self, rule: StoryRule, boilerplate: Boilerplate, known: Iterable[int] = ()) -> None:
         self._rule = rule
+        self._boilerplate = boilerplate
         self._warm: dict[str, _Warm] = {}
-        self._rows = Rows[_Warm]()
-        self._containing: Counter[str] = Counter()  # articles by word
-        self._squares: dict[int, float] = {}
+        self._space = StorySpace()
         self.matches: dict[str, _Warm] = {}
         self.known: dict[int, None] = dict.fromkeys(known)
 
@@ -211,8 +194,8 @@ class _TopicStories:
 
     def place(self, match: Match, now: float) -> Placed:
         self.forget(now)
-        member = member_of(match, now)
-        warm = self._best(member)
+        member = member_of(match, now, boilerplate=self._boilerplate)
+        warm = self._repeated(member) or self._best(member)
         founded = warm is None
         if warm is None:
             name = story_id(match.id)
@@ -224,15 +207,19 @@ class _TopicStories:
                 started=at,
                 latest=at,
                 reports=(member.report,),
+                articles=1,
                 backfill=match.article.backfill,
             )
             warm = _Warm(story)
         else:
-            warm.story = _with_report(warm.story, member.report, self._rule.reports)
+            warm.story = with_report(warm.story, member.report, self._rule.reports)
         self._keep(warm, member)
-        self._name_copies(warm, member)
+        warm.story = with_copies(warm.story, warm.members, member)
+        merged: tuple[Merged, ...] = ()
+        if not founded:
+            warm, merged = self._merge(warm, now)
         joined = Joined(match=match, story_id=warm.story.id, at=now, founded=founded)
-        return Placed(story=warm.story, joined=joined)
+        return Placed(story=warm.story, joined=joined, merged=merged)
 
     def revise(self, match: Match) -> Placed | None:
         warm = self.matches[match.id]
@@ -242,7 +229,7 @@ class _TopicStories:
             return Placed(story=warm.story, joined=Joined(match=match, story_id=warm.story.id, at=old.joined))
         if match.article.revision <= old.revision:
             return None
-        new = member_of(match, old.joined)
+        new = member_of(match, old.joined, boilerplate=self._boilerplate)
         story = warm.story
         first = story.id == story_id(match.id)
         warm.story = replace(
@@ -252,17 +239,17 @@ class _TopicStories:
         )
         self._drop(warm, old)
         self._keep(warm, new, touch=False)
-        self._name_copies(warm, new)
+        warm.story = with_copies(warm.story, warm.members, new)
         return Placed(story=warm.story, joined=Joined(match=match, story_id=story.id, at=old.joined, again=True))
 
     def restore(self, story: Story, members: Sequence[Member]) -> None:
         """Stories come in the order in which they were joined last."""
         warm = _Warm(story)
         for member in members[-self._rule.members :]:
-            listed = (report for report in story.reports if _same(report, member.report))
+            listed = (report for report in story.reports if same_page(report, member.report))
             member.report = next(listed, member.report)
             self._keep(warm, member)
-            self._name_copies(warm, member)
+            warm.story = with_copies(warm.story, warm.members, member)
 
     def forget(self, now: float) -> None:
         """Stories that were quiet for the window; and those that were quiet longest, where there are too many."""
@@ -270,117 +257,114 @@ class _TopicStories:
             oldest = next(iter(self._warm.values()))
             if oldest.members[-1].joined >= now - self._rule.window and len(self.matches) < self._rule.per_topic:
                 return
-            for member in list(oldest.members):
-                self._drop(oldest, member)
-            del self._warm[oldest.story.id]
+            self._let_go(oldest)
+
+    def _let_go(self, warm: _Warm) -> None:
+        for member in list(warm.members):
+            self._drop(warm, member)
+        del self._warm[warm.story.id]
 
     def _keep(self, warm: _Warm, member: Member, *, touch: bool = True) -> None:
-        if touch:
-            self._warm.pop(warm.story.id, None)
-            self._warm[warm.story.id] = warm
         warm.members.append(member)
         warm.members.sort(key=lambda each: each.order)
         self.matches[member.match_id] = warm
-        self._rows.add(warm, member)
-        self._containing.update(member.words)
-        self._squares.clear()
-        if len(warm.members) > self._rule.members:
+        self._space.add(member)
+        if touch:
+            self._touch(warm)
+        self._trim(warm)
+
+    def _touch(self, warm: _Warm) -> None:
+        """It is the one that was joined last."""
+        self._warm.pop(warm.story.id, None)
+        self._warm[warm.story.id] = warm
+
+    def _trim(self, warm: _Warm) -> None:
+        while len(warm.members) > self._rule.members:
             self._drop(warm, warm.members[0])
 
     def _drop(self, warm: _Warm, member: Member) -> None:
         warm.members.remove(member)
         del self.matches[member.match_id]
-        self._rows.remove(member)
-        self._squares.clear()
-        for word in member.words:
-            self._containing[word] -= 1
-            if not self._containing[word]:
-                del self._containing[word]
-
-    def _name_copies(self, warm: _Warm, member: Member) -> None:
-        """Reports that repeat one text are copies of the one that was published first."""
-        voices = {other.voice for other in warm.members if is_copy(other.shingles, member.shingles)}
-        group = [other for other in warm.members if other.voice in voices]
-        if len(group) < 2:
-            return
-        first = min(group, key=lambda each: (*_place(each.report), each.match_id))
-        reports = list(warm.story.reports)
-        for each in group:
-            each.voice = first.match_id
-            copy_of = first.report.source if each.report.source != first.report.source else ""
-            told = replace(each.report, copy_of=copy_of)
-            reports = [told if report == each.report else report for report in reports]
-            each.report = told
-        warm.story = replace(warm.story, reports=tuple(reports))
+        self._space.remove(member)
 
     # -- comparing
 
-    def _best(self, member: Member) -> _Warm | None:
-        rule = self._rule
-        cosines = self._rows.cosines(member.vector)
-        near: dict[str, _Warm] = {}
-        for row in np.argsort(-cosines, kind="stable")[:NEAR_ROWS]:
-            warm = self._rows.owners[row][0]
-            near[warm.story.id] = warm
-        candidates = list(near.values())[:NEAR_STORIES]
-        if not candidates:
+    def _repeated(self, member: Member) -> _Warm | None:
+        """The story of an article whose text this one repeats, or is repeated in."""
+        if not len(member.shingles) or not len(self._space):
             return None
-        fits = [self._fit(member, warm, cosines) for warm in candidates]
-        ranked = sorted(zip(fits, candidates, strict=True), key=lambda pair: (-pair[0], pair[1].story.id))
-        others = [fit for fit, _ in ranked[1 : 1 + rule.runners_up]]
-        others += [rule.usual] * (rule.runners_up - len(others))
-        fit, best = ranked[0]
-        return best if fit - rule.background * sum(others) / len(others) >= rule.line else None
+        cosines = self._space.cosines(member)
+        for row in np.argsort(-cosines, kind="stable")[:REPEATS]:
+            if cosines[row] < REPEAT_COSINE:
+                return None
+            other = self._space.members[row]
+            if is_copy(other.shingles, member.shingles):
+                return self.matches[other.match_id]
+        return None
 
-    def _fit(self, member: Member, warm: _Warm, cosines: NDArray[np.float32]) -> float:
-        rule = self._rule
-        nearest = sorted(warm.members, key=lambda other: (-cosines[other.row], other.match_id))[: rule.nearest]
-        alike = [
-            rule.vector * float(cosines[other.row])
-            + rule.words * self._overlap(member.words, other.words)
-            + rule.title * self._overlap(member.title, other.title)
-            - rule.strangers * _strangers(member.names, other.names)
-            for other in nearest
-        ]
-        at, story = member.report.at, warm.story
-        days = max(story.started - at, at - story.latest, 0.0) / DAY
-        return sum(alike) / len(alike) - min(rule.most_decay, rule.decay * math.log1p(days / rule.decay_days))
+    def _best(self, member: Member) -> _Warm | None:
+        if not self._warm:
+            return None
+        warm, standing = self._standing()
+        away = gaps(standing, member.report.at, member.report.at)
+        found = best(self._space, self._space.likeness(member), standing, away, self._rule.fit)
+        return None if found is None else warm[found]
 
-    def _overlap(self, one: frozenset[str], other: frozenset[str]) -> float:
-        """Cosine of two sets of words, each word weighing its rarity; 0 to 1."""
-        shared = self._weight(one & other)
-        return shared / math.sqrt(self._weight(one) * self._weight(other)) if shared else 0.0
+    def _merge(self, warm: _Warm, now: float) -> tuple[_Warm, tuple[Merged, ...]]:
+        """What the story turned out to be once it had grown."""
+        merged: list[Merged] = []
+        while len(self._warm) > 1 and len(merged) < MERGES:
+            stories, standing = self._standing()
+            at = next(number for number, each in enumerate(stories) if each is warm)
+            away = gaps(standing, warm.story.started, warm.story.latest)
+            apart = [
+                number
+                for number, each in enumerate(stories)
+                if each.story.id in warm.story.apart or warm.story.id in each.story.apart
+            ]
+            found = one_story(self._space, standing, at, away, apart, self._rule.fit)
+            if found is None:
+                break
+            warm, absorbed = sorted((warm, stories[found]), key=_seniority)
+            merged.append(self._absorb(warm, absorbed, now))
+        return warm, tuple(merged)
 
-    def _weight(self, words: Iterable[str]) -> float:
-        """Sum of the squared inverse document frequencies (Spärck Jones, 1972), smoothed."""
-        containing, squares = self._containing, self._squares
-        return sum(squares[count] if (count := containing[word]) in squares else self._square(count) for word in words)
+    def _absorb(self, warm: _Warm, absorbed: _Warm, now: float) -> Merged:
+        story, other = warm.story, absorbed.story
+        for report in other.reports:
+            story = with_report(story, report, self._rule.reports)
+        warm.story = replace(
+            story,
+            articles=warm.story.articles + other.articles,
+            apart=tuple(sorted({*warm.story.apart, *other.apart})),
+            backfill=story.backfill and other.backfill,
+        )
+        for member in absorbed.members:
+            self.matches[member.match_id] = warm
+        warm.members = sorted([*warm.members, *absorbed.members], key=lambda each: each.order)
+        del self._warm[other.id]
+        self._touch(warm)
+        for member in [each for each in warm.members if each in absorbed.members]:
+            warm.story = with_copies(warm.story, warm.members, member)
+        self._trim(warm)
+        return Merged(absorbed=replace(other, merged_into=warm.story.id), into=warm.story.id, at=now)
 
-    def _square(self, count: int) -> float:
-        """Of the rarity of a word that ``count`` articles contain; few counts occur, so each is worked out once."""
-        rarity = max(LEAST_RARITY, math.log((len(self.matches) + SMOOTHING) / (count + 1)))
-        return self._squares.setdefault(count, rarity**2)
+    def _standing(self) -> tuple[list[_Warm], Standing]:
+        stories = list(self._warm.values())
+        owner = np.zeros(len(self._space), dtype=np.int64)
+        for number, warm in enumerate(stories):
+            owner[[member.row for member in warm.members]] = number
+        return stories, Standing(
+            owner=owner,
+            started=np.array([warm.story.started for warm in stories]),
+            latest=np.array([warm.story.latest for warm in stories]),
+            articles=np.array([max(warm.story.articles, len(warm.members)) for warm in stories]),
+        )
 
 
-def _strangers(one: frozenset[str], other: frozenset[str]) -> bool:
-    return bool(one and other) and one.isdisjoint(other)
-
-
-def _place(report: Report) -> tuple[float, str, str]:
-    """Where a report stands in its story; of one moment's reports, the first listed is the original."""
-    return report.at, report.source, report.url
-
-
-def _with_report(story: Story, report: Report, most: int) -> Story:
-    """One more report, in the order of time. The same page read from two feeds is one report."""
-    listed = story.reports
-    if len(listed) < most and not any(_same(report, other) for other in listed):
-        listed = tuple(sorted((*listed, report), key=_place))
-    return replace(story, started=min(story.started, report.at), latest=max(story.latest, report.at), reports=listed)
-
-
-def _same(one: Report, other: Report) -> bool:
-    return one.source == other.source and (one.url == other.url if one.url or other.url else one.title == other.title)
+def _seniority(warm: _Warm) -> tuple[bool, float, str]:
+    """Of two stories that are one, the one that was there first goes on; one that nobody was told of comes last."""
+    return warm.story.backfill, warm.story.started, warm.story.id
 
 
 def _short(match_id: str) -> int:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
+from consumers.set_times import quiet_hours
 from daemon.errors import ConfigError
 
 
@@ -22,6 +23,16 @@ def beside_the_file(path: Path | None, info: ValidationInfo) -> Path | None:
         return None
     folder: Path = (info.context or {}).get("folder", Path.cwd())
     return (folder / path.expanduser()).absolute()
+
+
+def _nothing(value: object) -> object:
+    """An empty text names no file."""
+    return None if value == "" else value
+
+
+def _hours(value: str) -> str:
+    """In their one spelling."""
+    return quiet_hours(value).text if value.strip() else ""
 
 
 FilePath = Annotated[Path | None, AfterValidator(beside_the_file)]
@@ -81,12 +92,31 @@ def readable(path: Path | None, key: str) -> None:
         raise ConfigError(f"the file {path} cannot be read ({error.strerror}): check it", key=key) from error
 
 
-class ConsoleChannel(Section):
+class ChannelSection(Section):
+    """What every kind has. ``quiet_hours``: as ``consumers.set_times`` reads them, or empty."""
+
+    quiet_hours: Annotated[str, AfterValidator(_hours)] = ""
+    template: Annotated[FilePath, BeforeValidator(_nothing)] = None
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Those that are named."""
+        found = (getattr(self, name) for name in _SECRETS if name in dir(type(self)))
+        return tuple(secret for secret in found if isinstance(secret, Secret) and secret.given)
+
+
+_SECRETS = ("token", "app_token", "signing_secret", "webhook_url", "password", "address_secret", "secret")
+
+
+class ConsoleChannel(ChannelSection):
     type: Literal["console"] = "console"
 
 
-class SlackChannel(Section):
-    """A bot token with a channel, or an incoming webhook (which can neither thread nor be asked after a crash)."""
+class SlackChannel(ChannelSection):
+    """A bot token with a channel, or an incoming webhook (which can neither thread nor be asked after a crash).
+
+    What people press arrives by Socket Mode, with an app token, or at a request URL, with a signing secret.
+    """
 
     type: Literal["slack"]
     token_env: str = ""
@@ -94,10 +124,22 @@ class SlackChannel(Section):
     channel: str = ""
     webhook_url_env: str = ""
     webhook_url_file: FilePath = None
+    app_token_env: str = ""
+    app_token_file: FilePath = None
+    signing_secret_env: str = ""
+    signing_secret_file: FilePath = None
 
     @property
     def token(self) -> Secret:
         return Secret("token", self.token_env, self.token_file)
+
+    @property
+    def app_token(self) -> Secret:
+        return Secret("app_token", self.app_token_env, self.app_token_file)
+
+    @property
+    def signing_secret(self) -> Secret:
+        return Secret("signing_secret", self.signing_secret_env, self.signing_secret_file)
 
     @property
     def webhook_url(self) -> Secret:
@@ -113,10 +155,16 @@ class SlackChannel(Section):
         )
         if self.token.given and not self.channel:
             raise ValueError('set channel as well, as in channel = "#desk"')
+        one_at_most(app_token_env=bool(self.app_token_env), app_token_file=bool(self.app_token_file))
+        one_at_most(
+            signing_secret_env=bool(self.signing_secret_env), signing_secret_file=bool(self.signing_secret_file)
+        )
+        if not self.token.given and (self.app_token.given or self.signing_secret.given):
+            raise ValueError("buttons need a bot token: set token_env or token_file, and channel")
         return self
 
 
-class EmailChannel(Section):
+class EmailChannel(ChannelSection):
     type: Literal["email"]
     host: Filled
     port: Annotated[int, Field(ge=0, le=65535)] = 0  # 0: 587 for starttls, 465 for tls, 25 for none
@@ -146,7 +194,7 @@ class EmailChannel(Section):
         return self
 
 
-class WebhookChannel(Section):
+class WebhookChannel(ChannelSection):
     """Signed as in the Standard Webhooks specification (standardwebhooks.com)."""
 
     type: Literal["webhook"]
@@ -159,7 +207,11 @@ class WebhookChannel(Section):
     @property
     def address(self) -> str:
         """Raises ``ConfigError`` where it is kept in a variable or a file that cannot be read."""
-        return self.url or Secret("url", self.url_env, self.url_file).reveal()
+        return self.url or self.address_secret.reveal()
+
+    @property
+    def address_secret(self) -> Secret:
+        return Secret("url", self.url_env, self.url_file)
 
     @property
     def secret(self) -> Secret:
@@ -175,13 +227,39 @@ class WebhookChannel(Section):
         return self
 
 
+class AppriseChannel(ChannelSection):
+    """Any service that Apprise knows, by one address of it; most addresses hold a password, and are kept like one."""
+
+    type: Literal["apprise"]
+    url: str = ""
+    url_env: str = ""
+    url_file: FilePath = None
+
+    @property
+    def address(self) -> str:
+        """Raises ``ConfigError`` where it is kept in a variable or a file that cannot be read."""
+        return self.url or self.address_secret.reveal()
+
+    @property
+    def address_secret(self) -> Secret:
+        return Secret("url", self.url_env, self.url_file)
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        one_of(url=bool(self.url), url_env=bool(self.url_env), url_file=bool(self.url_file))
+        if self.url and "://" not in self.url:
+            raise ValueError('url is an address of Apprise, as in "ntfys://ntfy.sh/our-desk"')
+        return self
+
+
 ChannelSettings = Annotated[
-    ConsoleChannel | SlackChannel | EmailChannel | WebhookChannel,
+    ConsoleChannel | SlackChannel | EmailChannel | WebhookChannel | AppriseChannel,
     Field(discriminator="type"),
 ]
-CHANNEL_TYPES: dict[str, type[Section]] = {
+CHANNEL_TYPES: dict[str, type[ChannelSection]] = {
     "console": ConsoleChannel,
     "slack": SlackChannel,
     "email": EmailChannel,
     "webhook": WebhookChannel,
+    "apprise": AppriseChannel,
 }

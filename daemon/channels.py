@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 from consumers.ids import digest
 from consumers.notify import Notifier
-from daemon.channel_settings import ChannelSettings, ConsoleChannel, EmailChannel, SlackChannel, WebhookChannel
+from consumers.notify.rendered import Render
+from consumers.set_times import quiet_hours
+from daemon.channel_settings import (
+    AppriseChannel,
+    ChannelSettings,
+    ConsoleChannel,
+    EmailChannel,
+    SlackChannel,
+    WebhookChannel,
+)
+from daemon.channel_templates import of_channel, render_for
 from daemon.errors import ConfigError
 from daemon.sender import Channel
 
@@ -36,6 +46,7 @@ def build_channels(
             kind=channel.type,
             notifier=build_notifier(name, channel, session=session, write=write, colour=colour, now=now),
             settings_hash=digest("channel", channel.model_dump_json()),  # names of secrets, never their values
+            quiet=quiet_hours(channel.quiet_hours) if channel.quiet_hours else None,
         )
         for name, channel in settings.items()
     )
@@ -50,40 +61,52 @@ def build_notifier(
     colour: bool = False,
     now: Now = time.time,
 ) -> Notifier:
-    """Raises ``ConfigError`` where a secret is missing or an address is none."""
+    """Raises ``ConfigError`` where a secret is missing, an address is none or a template cannot be used."""
     try:
+        render = render_for(settings)
         match settings:
             case ConsoleChannel():
-                return _console(write, colour, now)
+                return _console(render, write, colour, now)
             case SlackChannel():
-                return _slack(settings, session, now)
+                return _slack(settings, render, session, now)
             case EmailChannel():
-                return _email(settings, now)
+                return _email(settings, render, now)
             case WebhookChannel():
                 return _webhook(settings, session, now)
+            case AppriseChannel():
+                return _apprise(settings, render, now)
     except ConfigError as error:
-        raise ConfigError(error.message, key=f"channel.{name}") from error
+        raise of_channel(name, error) from error
     except ValueError as error:
         raise ConfigError(str(error), key=f"channel.{name}") from error
 
 
-def _console(write: Callable[[str], object], colour: bool, now: Now) -> Notifier:
+def _console(render: Render, write: Callable[[str], object], colour: bool, now: Now) -> Notifier:
     from consumers.notify.console import ConsoleNotifier
 
-    return ConsoleNotifier(write, now=now, width=lambda: shutil.get_terminal_size((100, 40)).columns, colour=colour)
+    def width() -> int:
+        return shutil.get_terminal_size((100, 40)).columns
+
+    return ConsoleNotifier(write, now=now, width=width, colour=colour, render=render)
 
 
-def _slack(settings: SlackChannel, session: "ClientSession", now: Now) -> Notifier:
+def _slack(settings: SlackChannel, render: Render, session: "ClientSession", now: Now) -> Notifier:
     if settings.webhook_url.given:
         from consumers.notify.slack_webhook import SlackWebhookNotifier
 
-        return SlackWebhookNotifier(session, settings.webhook_url.reveal(), now=now)
+        return SlackWebhookNotifier(session, settings.webhook_url.reveal(), now=now, render=render)
     from consumers.notify.slack import SlackNotifier
 
-    return SlackNotifier(session, settings.token.reveal(), settings.channel, now=now)
+    token, channel = settings.token.reveal(), settings.channel
+    return SlackNotifier(session, token, channel, now=now, buttons=has_buttons(settings), render=render)
 
 
-def _email(settings: EmailChannel, now: Now) -> Notifier:
+def has_buttons(settings: SlackChannel) -> bool:
+    """Somebody would hear it if one was pressed."""
+    return settings.app_token.given or settings.signing_secret.given
+
+
+def _email(settings: EmailChannel, render: Render, now: Now) -> Notifier:
     from consumers.notify.mail import MailNotifier
 
     return MailNotifier(
@@ -95,6 +118,7 @@ def _email(settings: EmailChannel, now: Now) -> Notifier:
         security=settings.security,
         username=settings.username,
         password=settings.password.reveal() if settings.password.given else "",
+        render=render,
     )
 
 
@@ -103,6 +127,12 @@ def _webhook(settings: WebhookChannel, session: "ClientSession", now: Now) -> No
 
     secret = settings.secret.reveal() if settings.secret.given else ""
     return WebhookNotifier(session, settings.address, secret=secret, now=now)
+
+
+def _apprise(settings: AppriseChannel, render: Render, now: Now) -> Notifier:
+    from consumers.notify.apprise import AppriseNotifier
+
+    return AppriseNotifier(settings.address, now=now, render=render)
 
 
 def write_stdout(text: str) -> None:

@@ -99,7 +99,7 @@ def _sentence(problem: ErrorDetails, where: Where, model: type[BaseModel] | None
     if kind == "value_error":
         return str(context["error"])
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return 'set type = "console", "slack", "email" or "webhook"'
+        return 'set type = "console", "slack", "email", "webhook" or "apprise"'
     if kind == "literal_error":
         return f"write {context['expected'].replace(chr(39), chr(34))}"
     message = problem["msg"][:1].lower() + problem["msg"][1:]

@@ -35,9 +35,10 @@ def unreachable(channel: str, reason: str, since: float, at: float) -> Notice:
 
 
 def given_up(delivery: Delivery, reason: str, at: float) -> Notice:
+    what = "Read it with" if delivery.alert_id else "It was a digest. Read what it was to tell with"
+    command = f"show {delivery.alert_id[:12]}" if delivery.alert_id else "list"
     text = (
-        f"The channel {delivery.channel} did not get it. {_capital(reason)}.\n\n"
-        f"Read it with:\n\nwirewatch alerts show {delivery.alert_id[:12]}"
+        f"The channel {delivery.channel} did not get it. {_capital(reason)}.\n\n{what}:\n\nwirewatch alerts {command}"
     )
     return Notice(
         delivery_id=digest("notice", "given up", delivery.id),
@@ -47,13 +48,15 @@ def given_up(delivery: Delivery, reason: str, at: float) -> Notice:
     )
 
 
-def not_delivered_to(channel: str, note: str, at: float) -> Notice:
-    """At most one a day and channel: servers put their own numbers into such notes."""
+def not_as_asked(channel: str, note: str, at: float) -> Notice:
+    """Accepted, though a recipient was refused or a template failed. At most one a day and channel: servers put their
+    own numbers into such notes.
+    """
     return Notice(
         delivery_id=digest("notice", "note", channel, f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"),
         at=at,
-        title=f"Channel {channel} does not reach everybody",
-        text=f"{note}.\n\nThe others got the message.",
+        title=f"Channel {channel} took a message, but not as it should",
+        text=f"{_capital(note)}.\n\nThe message went out all the same.",
     )
 
 

@@ -3,16 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
-from consumers.model import Topic, Wanted
+from consumers.model import Escalation, Topic, Wanted
 from daemon.errors import Unusable
 from daemon.fetch.urls import canonical
 from daemon.store.examples import ARTICLE
 from daemon.store.verdicts import Proposal, Verdict
+from daemon.topic_routes import Route, joined, louder, written
 from daemon.units import format_duration
 
 MOST = 100  # examples of a kind; what people wrote themselves stays, the oldest of the articles go
 _MEANING = ("query", "description", "kind")  # a verdict says whether an article is about these
-_NUMBERS = ("version", "epoch")
+NO_KEYS = ("version", "epoch", "digests")  # of a topic: no key of topics.toml has this name
 _SHOWN = 60  # characters of a value
 
 
@@ -75,10 +76,15 @@ def changes(before: Topic, after: Topic) -> tuple[Change, ...]:
     """Key by key, in the order of the keys; versions and epochs are left out."""
     found = []
     for field in fields(Topic):
-        old, new = getattr(before, field.name), getattr(after, field.name)
-        if field.name not in _NUMBERS and old != new:
+        old, new = key_of(before, field.name), key_of(after, field.name)
+        if field.name not in NO_KEYS and old != new:
             found.append(Change(field.name, _said(field.name, old, new)))
     return tuple(found)
+
+
+def key_of(topic: Topic, key: str) -> object:
+    """What topics.toml calls ``channels`` are the topic's digests, too."""
+    return joined(topic) if key == "channels" else getattr(topic, key)
 
 
 def to_write(now: Topic, wanted: Topic) -> dict[str, object]:
@@ -86,15 +92,20 @@ def to_write(now: Topic, wanted: Topic) -> dict[str, object]:
     default = Topic(id=wanted.id, query="")
     values: dict[str, object] = {}
     for change in changes(now, wanted):
-        value = getattr(wanted, change.key)
-        values[change.key] = None if value == getattr(default, change.key) else toml_value(change.key, value)
+        value = key_of(wanted, change.key)
+        values[change.key] = None if value == key_of(default, change.key) else toml_value(change.key, value)
     return values
 
 
 def toml_value(key: str, value: object) -> object:
     """As topics.toml has it: a duration with its unit, words under `any` and `all`."""
-    if key == "max_age" and isinstance(value, float | int):
+    if key in ("max_age", "silence") and isinstance(value, float | int):
         return format_duration(value)
+    if isinstance(value, Escalation):
+        more = {"channels": list(value.channels)} if value.channels else {}
+        return {"sources": value.sources, "within": format_duration(value.within), **more}
+    if key == "channels" and isinstance(value, tuple):
+        return written(each for each in value if isinstance(each, Route))
     if isinstance(value, Wanted):
         return {name: list(words) for name, words in (("any", value.any), ("all", value.all)) if words}
     if isinstance(value, tuple):
@@ -136,6 +147,6 @@ def _shown(key: str, value: object) -> str:
             f"{name} of {' / '.join(words)}" for name, words in (("any", value.any), ("all", value.all)) if words
         )
     else:
-        text = str(toml_value(key, value))
+        text = louder(value) if isinstance(value, Escalation) else str(toml_value(key, value))
     text = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
     return f'"{text}"' if key in ("query", "description") else text

@@ -13,7 +13,7 @@ from daemon.errors import ConfigError
 from daemon.logs import hide_secrets, neutralise
 
 if TYPE_CHECKING:
-    from daemon.channel_settings import ChannelSettings, EmailChannel, SlackChannel, WebhookChannel
+    from daemon.channel_settings import AppriseChannel, ChannelSettings, EmailChannel, SlackChannel, WebhookChannel
     from daemon.feeds import Feed
     from daemon.fetch.check import FeedReport
     from daemon.settings import FetchSettings
@@ -46,7 +46,7 @@ def _finding(name: str, answer: Answer) -> Finding:
 
 
 async def _channel(settings: "ChannelSettings", limit: float, slack: str) -> Answer:
-    from daemon.channel_settings import ConsoleChannel, EmailChannel, SlackChannel
+    from daemon.channel_settings import AppriseChannel, ConsoleChannel, EmailChannel, SlackChannel
 
     try:
         async with asyncio.timeout(limit):
@@ -57,6 +57,8 @@ async def _channel(settings: "ChannelSettings", limit: float, slack: str) -> Ans
                     return await (_slack(settings, slack) if settings.token.given else _slack_webhook(settings))
                 case EmailChannel():
                     return await _email(settings, limit)
+                case AppriseChannel():
+                    return _apprise(settings)
                 case _:
                     return await _webhook(settings)
     except TimeoutError:
@@ -91,6 +93,11 @@ async def _slack_webhook(settings: "SlackChannel") -> Answer:
 
 async def _webhook(settings: "WebhookChannel") -> Answer:
     return await _dial(settings.address)
+
+
+def _apprise(settings: "AppriseChannel") -> Answer:
+    """Its services cannot be asked without a message."""
+    return Answer(detail=f"a service by Apprise ({urlsplit(settings.address).scheme}), which cannot be asked ahead")
 
 
 async def _dial(url: str) -> Answer:

@@ -15,8 +15,7 @@ from daemon.feeds_file import parse_feeds
 from daemon.publish import Publication
 from daemon.settings import Settings, load_settings
 from daemon.toml_file import read_text
-from daemon.topics_file import parse_topics
-from daemon.topics_reader import TopicsReader
+from daemon.topics_file import Reader, topics_reader
 
 SETTINGS, TOPICS, FEEDS = "wirewatch.toml", "topics.toml", "feeds.toml"
 FILES = (SETTINGS, TOPICS, FEEDS)
@@ -119,12 +118,11 @@ class ConfigFiles:
         return Reloaded(part=PARTS[name], file=self._folder / name, changed=changed)
 
     def _apply_topics(self, text: str) -> str:
-        return self._publish(self._topics.read(text)).summary
+        return self._publish(self._topics(text)).summary
 
-    def _topics_reader(self) -> TopicsReader:
+    def _topics_reader(self) -> Reader:
         """For the channels as they are now: a topic that names one that is gone is not what it was."""
-        file, channels = self._folder / TOPICS, frozenset(self._settings.channel)
-        return TopicsReader(lambda text: parse_topics(text, file, channels))
+        return topics_reader(self._folder / TOPICS, frozenset(self._settings.channel))
 
     def _apply_feeds(self, text: str) -> str:
         feeds = parse_feeds(text, self._folder / FEEDS)

@@ -14,7 +14,8 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Protocol
 
-from consumers.alerting import Alerter, AlreadyPublished, BackfillSummary, Decisions
+from consumers.alerting import Alerter, Decisions
+from consumers.backfill_summary import AlreadyPublished, BackfillSummary
 from consumers.errors import ModelUnusable
 from consumers.matcher import Judged
 from consumers.model import (

@@ -2,46 +2,47 @@
 
 ::
 
-    due ──▶ hold the channel ──▶ claim ──▶ (in doubt? ask, or mark) ──▶ send ──▶ record what came back
+    due ──▶ hold the channel ──▶ release, gather ──▶ claim ──▶ (in doubt? ask, or mark) ──▶ send ──▶ record the answer
 
 Of several senders, whoever holds a channel's lease sends on it; whoever gets it takes over what was on the wire there.
 One worker a channel at most, so a channel that hangs delays no other, and a channel's order is kept. What a channel
 answers decides about the delivery *and* the channel: ``Retry`` holds the channel for a while, ``Refused`` disables it
-and its deliveries wait, ``Reject`` gives up this one delivery. The operator is told of both on another channel.
+and its deliveries wait, ``Reject`` gives up this one delivery. The operator is told of both on another channel. While
+a channel has nothing to tell, its messages that live are brought up to date.
 """
 
 import asyncio
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Literal, ParamSpec, TypeVar
+from typing import Literal
 
 import structlog
 
 from consumers.errors import Refused, Reject, Retry
+from consumers.holding import Quiet
 from consumers.model import Message, Notice, Receipt
-from consumers.notify import Finder, Notifier, Unanswered
+from consumers.notify import Editor, Notifier, Tidings, Unanswered
 from daemon.backoff import attempts_within, backoff, waits
 from daemon.channel_leases import ChannelLeases
 from daemon.clock import Clock
+from daemon.doubt import AskLater, ask, maybe_repeated
+from daemon.editing import Editing
 from daemon.errors import Unavailable
-from daemon.notices import given_up, not_delivered_to, refused, unreachable
+from daemon.notices import given_up, not_as_asked, refused, unreachable
 from daemon.refusals import Refusals
+from daemon.steady import STORE_PAUSE, surely
 from daemon.store.leases import Leases
 from daemon.store.outbox import Delivery, Disabled, Outbox, Tell
 from daemon.suspects import Suspects
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-Kind = Literal["console", "slack", "email", "webhook"]
+Kind = Literal["console", "slack", "email", "webhook", "apprise"]
 Outcome = Literal["sent", "retried", "dead", "in_doubt"]
 
 _FAILURES_SHOWN = 2  # in a row; one alone is no news
 _FAILURES_TOLD = 9  # in a row: some eight minutes
-_STORE_PAUSE = 1.0  # seconds between attempts to reach the store
 _LOOK = 1.0  # seconds between two looks at what other senders do
 
 log = structlog.get_logger("wirewatch.send")
@@ -55,6 +56,7 @@ class Channel:
     kind: Kind
     notifier: Notifier
     settings_hash: str = ""
+    quiet: Quiet | None = None
 
 
 def _ignore(*_: object) -> None:
@@ -102,7 +104,8 @@ class Sender:
         self._refusals = Refusals()
         self._free_at: dict[str, float] = {}  # monotonic; when a channel may send again
         self._failures: dict[str, tuple[int, float]] = {}  # in a row, and since when
-        self._suspects = Suspects()  # deliveries
+        self._suspects = Suspects()  # deliveries and edits
+        self._editing = Editing(outbox, clock=clock, suspects=self._suspects, check=self._check_lease)
         self._unsure: set[str] = set()  # channels where something may be on the wire that no worker of ours sends
         self._unfinished: Mapping[str, bool] = {}
         self._look_at = 0.0  # monotonic
@@ -141,7 +144,7 @@ class Sender:
 
     async def _begin(self) -> None:
         self._look_at = self._clock.monotonic()
-        self._refusals.begin(await self._surely(self._outbox.disabled))
+        self._refusals.begin(await surely(self._outbox.disabled))
         for name in self._channels:
             self._report_refusal(name)
 
@@ -162,6 +165,7 @@ class Sender:
         if self._clock.monotonic() >= self._look_at:
             self._unfinished = await asyncio.to_thread(self._outbox.unfinished)
             self._heed(await asyncio.to_thread(self._outbox.disabled))
+            await asyncio.to_thread(self._outbox.end_mutes, self._clock.now())
             self._look_at = self._clock.monotonic() + _LOOK
         on_wire = [name for name, on_wire in self._unfinished.items() if on_wire]
         self._unsure |= await self._leases.keep(
@@ -205,19 +209,34 @@ class Sender:
         return free and self._serves(name) and self._leases.held(name)
 
     async def _work(self, name: str) -> None:
+        prepared = False
         while self._open(name) and not (self._failed or self._stop.is_set()):
+            channel = self._channels[name]
             try:
-                delivery = await asyncio.to_thread(self._outbox.claim, self._clock.now(), name)
+                if not prepared:
+                    await self._prepare(channel)
+                    prepared = True
+                delivery = await asyncio.to_thread(self._outbox.claim, self._clock.now(), name, channel.quiet)
             except Unavailable as error:
                 log.warning("the outbox cannot be written; trying again", reason=str(error))
                 self._unsure.add(name)  # it may be claimed all the same, when the answer was lost
-                self._free_at[name] = self._clock.monotonic() + _STORE_PAUSE
+                self._free_at[name] = self._clock.monotonic() + STORE_PAUSE
                 return
             if delivery is None:
-                return
+                rest = await self._editing.one(name, channel.notifier)
+                if rest is None:
+                    return
+                self._hold(name, rest)
+                continue
             with self._suspects.in_hand(partial(_only, delivery.id)):
-                await self._deliver(self._channels[name], delivery)
+                await self._deliver(channel, delivery)
             self._suspects.done([delivery.id])
+
+    async def _prepare(self, channel: Channel) -> None:
+        """What waited and is due goes on; a flood becomes one message. Raises ``Unavailable``."""
+        await asyncio.to_thread(self._outbox.release, self._clock.now(), channel.name)
+        if channel.notifier.gap:
+            await asyncio.to_thread(self._outbox.gather, self._clock.now(), channel.name, channel.quiet)
 
     async def _finish(self) -> None:
         workers = self._workers
@@ -249,66 +268,58 @@ class Sender:
     async def _deliver(self, channel: Channel, delivery: Delivery) -> None:
         in_doubt = delivery.in_doubt
         if self._suspects.verdict(delivery.id):  # or it would take the whole role down for ever
-            await self._dead(channel, delivery, "Wirewatch itself failed each time it sent this; its log says how")
+            reason = "Wirewatch itself failed each time it sent this; its log says how"
+            await self._dead(channel, delivery, reason, apart=True)
             return
         try:
-            message = await self._surely(self._outbox.compose, delivery)
+            message = await surely(self._outbox.compose, delivery)
             receipt = None
             if in_doubt:
-                receipt, in_doubt = await self._ask(channel, delivery)
+                receipt, in_doubt = await ask(self._outbox, self._clock, channel.notifier, delivery)
+            found = receipt is not None
             if receipt is None:
                 marked = in_doubt and channel.notifier.repeats == "marked"
                 self._check_lease(channel.name)
-                receipt = await channel.notifier.send(_maybe_repeated(message) if marked else message)
+                receipt = await channel.notifier.send(maybe_repeated(message) if marked else message)
         except _TakenOver as error:
-            await self._surely(self._outbox.retry, delivery, self._clock.now(), error.reason, in_doubt=in_doubt)
-        except _AskLater as later:
+            await surely(self._outbox.retry, delivery, self._clock.now(), error.reason, in_doubt=in_doubt)
+        except AskLater as later:
             wait = later.after if later.after is not None else self._backoff(delivery.attempts)
             at = self._clock.now() + wait
-            await self._surely(self._outbox.retry, delivery, at, later.reason, in_doubt=True)
+            await surely(self._outbox.retry, delivery, at, later.reason, in_doubt=True)
         except Refused as error:
             await self._refused(channel, delivery, error.reason)
         except Reject as error:
-            await self._dead(channel, delivery, error.reason)
+            await self._dead(channel, delivery, error.reason, apart=True)
         except Retry as error:
             await self._retry(channel, delivery, error, in_doubt=in_doubt or isinstance(error, Unanswered))
         else:
-            await self._sent(channel, delivery, message, receipt)
+            await self._sent(channel, delivery, message, receipt, stale=found)
         self._hold(channel.name, channel.notifier.gap)
 
     def _check_lease(self, name: str) -> None:
         if not self._leases.held(name):
             raise _TakenOver("this sender was away for too long; whoever has the channel now sends it")
 
-    async def _ask(self, channel: Channel, delivery: Delivery) -> tuple[Receipt | None, bool]:
-        """What the channel has of a message in doubt, and whether it still is in doubt. Raises ``_AskLater``."""
-        if not isinstance(channel.notifier, Finder):
-            return None, True
-        try:
-            receipt = await channel.notifier.find(delivery.id, delivery.since)
-        except Retry as error:
-            raise _AskLater(error.reason, after=error.after) from error
-        except Reject as error:
-            log.warning("a channel cannot be asked what arrived", channel=channel.name, reason=error.reason)
-            return None, True
-        if receipt is None:
-            await self._surely(self._outbox.absent, delivery, self._clock.now())
-        return receipt, False
-
-    async def _sent(self, channel: Channel, delivery: Delivery, message: Message | Notice, receipt: Receipt) -> None:
+    async def _sent(
+        self, channel: Channel, delivery: Delivery, message: Tidings, receipt: Receipt, *, stale: bool
+    ) -> None:
+        """``stale``: the channel has it from an attempt before, and may show what the story was then."""
         name, now = channel.name, self._clock.now()
-        await self._surely(self._outbox.sent, delivery.id, receipt.provider_id, now, note=receipt.note)
+        living = message if isinstance(message, Message) and isinstance(channel.notifier, Editor) else None
+        note = receipt.note
+        await surely(self._outbox.sent, delivery.id, receipt.provider_id, now, note=note, living=living, stale=stale)
         self._count(channel.kind, "sent")
-        if isinstance(message, Message):
+        if isinstance(message, Message) and not delivery.waited:
             self._accepted(max(0.0, now - message.at))
         if self._failures.pop(name, (0, now))[0] >= _FAILURES_SHOWN:
-            await self._surely(self._outbox.hasten, name, now)
+            await surely(self._outbox.hasten, name, now)
         if self._refusals.works(name):
-            await self._surely(self._outbox.enable, name, now)
+            await surely(self._outbox.enable, name, now)
             log.info("a channel works again", channel=name)
         self._report(name, True, "")
-        if receipt.note and (tell := self._tell(name, not_delivered_to(name, receipt.note, now))):
-            await self._surely(self._outbox.notify, tell, now)
+        if receipt.note and (tell := self._tell(name, not_as_asked(name, receipt.note, now))):
+            await surely(self._outbox.notify, tell, now)
         log.info("sent", channel=name, delivery=delivery.id, attempts=delivery.attempts)
 
     async def _retry(self, channel: Channel, delivery: Delivery, error: Retry, *, in_doubt: bool) -> None:
@@ -319,7 +330,7 @@ class Sender:
         failures, since = self._failures.get(name, (0, now))
         self._failures[name] = (failures + 1, since)
         hold, wait = waits(failures + 1, delivery.attempts, self._rng.random(), after=error.after)
-        await self._surely(self._outbox.retry, delivery, now + wait, error.reason, in_doubt=in_doubt)
+        await surely(self._outbox.retry, delivery, now + wait, error.reason, in_doubt=in_doubt)
         self._hold(name, hold)
         self._count(channel.kind, "in_doubt" if in_doubt else "retried")
         if failures >= _FAILURES_SHOWN:
@@ -327,13 +338,14 @@ class Sender:
         log.warning("not sent; trying again", channel=name, delivery=delivery.id, seconds=wait, reason=error.reason)
         told = unreachable(name, error.reason, since, now)
         if failures + 1 == _FAILURES_TOLD and (tell := self._tell(name, told)):
-            await self._surely(self._outbox.notify, tell, now)
+            await surely(self._outbox.notify, tell, now)
 
-    async def _dead(self, channel: Channel, delivery: Delivery, reason: str) -> None:
+    async def _dead(self, channel: Channel, delivery: Delivery, reason: str, *, apart: bool = False) -> None:
+        """``apart``: what it carries is tried by itself."""
         now = self._clock.now()
-        told = given_up(delivery, reason, now) if delivery.alert_id else None
+        told = given_up(delivery, reason, now) if delivery.notice is None else None
         tell = self._tell(channel.name, told, avoid=False) if told else None
-        await self._surely(self._outbox.dead, delivery, reason, now, tell=tell)
+        await surely(self._outbox.dead, delivery, reason, now, tell=tell, apart=apart)
         self._count(channel.kind, "dead")
         log.error("a delivery is given up", channel=channel.name, delivery=delivery.id, reason=reason)
 
@@ -344,7 +356,7 @@ class Sender:
         disabled = Disabled(reason=reason, at=since, settings_hash=channel.settings_hash)
         self._refusals.refused(name, disabled)
         tell = self._tell(name, refused(name, reason, since))
-        await self._surely(self._outbox.refuse, delivery, disabled, now, tell=tell)
+        await surely(self._outbox.refuse, delivery, disabled, now, tell=tell)
         self._count(channel.kind, "retried")
         self._report(name, False, reason)
         log.error("a channel is disabled; its alerts wait", channel=name, reason=reason)
@@ -364,19 +376,6 @@ class Sender:
     def _backoff(self, attempts: int) -> float:
         return backoff(attempts, self._rng.random())
 
-    async def _surely(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """In a thread, again and again while the store is away: what a channel answered must not be forgotten."""
-        while True:
-            try:
-                return await asyncio.to_thread(work, *args, **kwargs)
-            except Unavailable as error:
-                log.warning("the store is away; trying again", reason=str(error))
-                await asyncio.sleep(_STORE_PAUSE)
-
-
-class _AskLater(Retry):
-    """The channel cannot be asked now. It says nothing about sending."""
-
 
 class _TakenOver(Retry):
     """The channel's lease was lost before the first byte."""
@@ -384,9 +383,3 @@ class _TakenOver(Retry):
 
 def _only(name: str) -> tuple[str]:
     return (name,)
-
-
-def _maybe_repeated(message: Message | Notice) -> Message | Notice:
-    if isinstance(message, Notice):
-        return replace(message, title=f"{message.title} (may be a repeat)")
-    return replace(message, possible_repeat=True)

@@ -22,7 +22,7 @@ def add(text: str, name: str, values: Mapping[str, object]) -> str:
     if text and not text.endswith("\n"):
         text += _newline(text)
     gap = _newline(text) if text.strip() else ""
-    lines = [f"[[{name}]]", *(f"{key} = {_rendered(value)}" for key, value in values.items()), ""]
+    lines = [f"[[{name}]]", *(f"{key} = {rendered(value)}" for key, value in values.items()), ""]
     return text + gap + _newline(text).join(lines)
 
 
@@ -94,7 +94,8 @@ def _newline(text: str) -> str:
     return "\r\n" if "\r\n" in text else "\n"
 
 
-def _rendered(value: object) -> str:
+def rendered(value: object) -> str:
+    """As it stands behind ``key =``."""
     return _item(value).as_string()
 
 
@@ -103,5 +104,9 @@ def _item(value: object) -> Item:
         table: InlineTable = tomlkit.inline_table()
         table.update(value)
         return table
+    if isinstance(value, list | tuple) and any(isinstance(each, Mapping) for each in value):
+        array = tomlkit.array()  # of a list of tables tomlkit itself would make [[tables]] of their own
+        array.extend([_item(each) for each in value])
+        return array
     item: Item = tomlkit.item(list(value) if isinstance(value, tuple) else value)
     return item

@@ -5,15 +5,27 @@ import re
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, PlainValidator, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    TypeAdapter,
+    ValidationInfo,
+    field_validator,
+)
 
 from consumers.gates import check
-from consumers.model import Wanted
+from consumers.model import Escalation, Wanted
+from consumers.set_times import set_times
 from daemon.channel_settings import Section
 from daemon.fetch.urls import canonical, host_of
+from daemon.setting_types import Duration, Switch
+from daemon.topic_routes import INSTANT, Route
 
 MOST = 100  # items of a list
 _LONGEST_TEXT = 20_000  # characters of an example
+_SHORTEST_SILENCE, _LONGEST_SILENCE = 600.0, 30 * 86_400.0  # a feed may be polled every quarter of an hour
 _LANGUAGE = re.compile(r"([a-z]{2,3})(?:-[a-z0-9]{1,8})*")
 _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9][a-z0-9-]{0,62}")
 _LANGUAGES = frozenset(  # ISO 639-1, with the old codes for Hebrew, Indonesian and Yiddish
@@ -111,11 +123,94 @@ def _wanted(value: object) -> Wanted:
     raise ValueError('write a list, as in ["Russia", "Russian"], or { any = ["…"], all = ["…"] }')
 
 
+def _time(value: str) -> str:
+    """In its one spelling."""
+    if value.strip().lower() == INSTANT:
+        return INSTANT
+    if not re.search("[0-9]", value):
+        raise ValueError(f'write "{INSTANT}", or a time and its zone as in "07:00 Europe/Paris weekdays"')
+    return set_times(value).text
+
+
+_TIMES: TypeAdapter[tuple[str, ...]] = TypeAdapter(tuple[Annotated[str, AfterValidator(_time)], ...])
+
+
+def _times(value: object) -> tuple[str, ...]:
+    """One may stand without a list."""
+    if isinstance(value, str):
+        return (_time(value),)
+    if isinstance(value, list | tuple) and value:
+        return tuple(dict.fromkeys(_TIMES.validate_python(value)))
+    raise ValueError(f'write "{INSTANT}", a time as in "07:00 Europe/Paris weekdays", or a list of these')
+
+
+def _channel(value: object) -> object:
+    """A bare name is told at once."""
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, Mapping | RouteTable):
+        return value
+    raise ValueError('write the name of a channel, or { name = "desk", when = "07:00 Europe/Paris weekdays" }')
+
+
+class RouteTable(Section):
+    """One item of ``channels``."""
+
+    name: str
+    when: Annotated[tuple[str, ...], PlainValidator(_times)] = (INSTANT,)
+    near_misses: Switch = False
+
+    @property
+    def value(self) -> Route:
+        return Route(self.name, self.when, self.near_misses)
+
+    @field_validator("near_misses")
+    @classmethod
+    def _in_a_digest(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("when") == (INSTANT,):
+            raise ValueError('near misses come in a digest: add its time, as in when = "07:00 Europe/Paris weekdays"')
+        return value
+
+
+def _some(value: tuple[RouteTable, ...]) -> tuple[RouteTable, ...]:
+    """Asked once each of them is right: a length that pydantic checks counts those that are, and is told first."""
+    if not 1 <= len(value) <= MOST:
+        raise ValueError(f'write at least 1 item and at most {MOST}, as in ["console"]')
+    return value
+
+
+def _table(value: object) -> object:
+    if isinstance(value, Mapping | EscalateTable):
+        return value
+    raise ValueError('write a table, as in { sources = 3, within = "30m", channels = ["pager"] }')
+
+
+class EscalateTable(Section):
+    sources: Annotated[int, Field(ge=2, le=50, strict=True)]
+    within: Duration
+    channels: Annotated[tuple[str, ...], AfterValidator(_few)] = ()
+
+    @property
+    def value(self) -> Escalation:
+        return Escalation(sources=self.sources, within=self.within, channels=self.channels)
+
+
+def _silence(value: float) -> float:
+    if not _SHORTEST_SILENCE <= value <= _LONGEST_SILENCE:
+        raise ValueError('write a duration from 10m to 30d, as in "6h"')
+    return value
+
+
 AlertsPerDay = Annotated[float, BeforeValidator(_alerts_per_day)]
 Examples = Annotated[tuple[Annotated[str, AfterValidator(_example)], ...], AfterValidator(_few)]
 Languages = Annotated[tuple[Annotated[str, AfterValidator(_language)], ...], AfterValidator(_few)]
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], AfterValidator(_few)]
 WantedTerms = Annotated[Wanted, PlainValidator(_wanted)]
+Routes = Annotated[tuple[Annotated[RouteTable, BeforeValidator(_channel)], ...], AfterValidator(_some)]
+Sources = Annotated[int, Field(ge=1, le=20, strict=True)]
+Escalate = Annotated[EscalateTable, BeforeValidator(_table)]
+TopicIds = Annotated[tuple[str, ...], AfterValidator(_few)]
+Silence = Annotated[Duration, AfterValidator(_silence)]
 
 
 def same_example(one: str) -> str:

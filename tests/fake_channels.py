@@ -9,9 +9,10 @@ from typing import Any
 
 from sqlalchemy import select
 
+from consumers.holding import Quiet
 from consumers.ids import alert_id, delivery_id
 from consumers.model import Article, Match, Message, Notice, Receipt, Story, Topic
-from consumers.notify import Repeats
+from consumers.notify import Repeats, Tidings
 from daemon.clock import SystemClock
 from daemon.sender import Channel, Sender
 from daemon.store import Store
@@ -47,13 +48,13 @@ class FakeChannel:
     repeats: Repeats = "deduplicated"
     gap: float = 0.0
     answers: list[BaseException | str] = field(default_factory=list)
-    received: list[Message | Notice] = field(default_factory=list)
+    received: list[Tidings] = field(default_factory=list)
     note: str = ""
     release: asyncio.Event = field(default_factory=asyncio.Event)
     called: asyncio.Event = field(default_factory=asyncio.Event)
     calls: int = 0
 
-    async def send(self, message: Message | Notice) -> Receipt:
+    async def send(self, message: Tidings) -> Receipt:
         self.calls += 1
         self.called.set()
         answer = self.answers.pop(0) if self.answers else None
@@ -89,6 +90,19 @@ class FindingChannel(FakeChannel):
         if self.find_answers:
             raise self.find_answers.pop(0)
         return Receipt(provider_id="found") if delivery_id in self.ids else None
+
+
+@dataclass
+class EditingChannel(FindingChannel):
+    """Its messages can be edited; ``edit_answers`` are raised in turn first."""
+
+    edit_answers: list[BaseException] = field(default_factory=list)
+    edits: list[tuple[str, Message]] = field(default_factory=list)
+
+    async def edit(self, provider_id: str, message: Message) -> None:
+        if self.edit_answers:
+            raise self.edit_answers.pop(0)
+        self.edits.append((provider_id, message))
 
 
 @dataclass
@@ -174,6 +188,7 @@ class Sending:
     counted: list[tuple[str, str]] = field(default_factory=list)
     reported: list[tuple[str, bool, str]] = field(default_factory=list)
     hashes: dict[str, str] = field(default_factory=dict)
+    quiet: dict[str, Quiet] = field(default_factory=dict)
     outbox: Outbox | None = None
     leases: Leases | None = None
     give_up: float = 3 * 86400.0
@@ -183,7 +198,10 @@ class Sending:
     sender: Sender | None = None
 
     def bound(self) -> list[Channel]:
-        return [Channel(name, "webhook", fake, self.hashes.get(name, "")) for name, fake in self.channels.items()]
+        return [
+            Channel(name, "webhook", fake, self.hashes.get(name, ""), self.quiet.get(name))
+            for name, fake in self.channels.items()
+        ]
 
     async def __aenter__(self) -> "Sending":
         """As in a daemon that works alone, where no lease of another one is good any more."""

@@ -1,5 +1,6 @@
 """Matches of made-up events, without a model: articles of one event share a direction and words, others do not."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -33,7 +34,11 @@ class Events:
         backfill: bool = False,
         revision: int = 1,
         number: int = 0,
+        toll: int | None = None,
+        reworded: bool = False,
     ) -> Match:
+        """``toll``: its text says that so many people were killed. ``reworded``: it repeats no other report's text."""
+        said = "" if toll is None else f"The {event} in the harbour killed {toll} people, the police said.\n\n"
         article = Article(
             id=article_id(source, f"{event}/{number}"),
             revision=revision,
@@ -41,7 +46,7 @@ class Events:
             source=source,
             url=f"https://{source}/{event}/{number}",
             title=f"{self.topic} {event} {event}ology: {source} version {number}",
-            text=text or self._text(event, source, number),
+            text=said + (text or self._text(event, source, number, reworded=reworded)),
             published=at,
             seen=at,
             backfill=backfill,
@@ -57,13 +62,19 @@ class Events:
             vector=self._vector(event, f"{source}/{number}"),
         )
 
-    def edited(self, match: Match, *, title: str) -> Match:
-        revised = replace(match.article, revision=match.article.revision + 1, title=title)
+    def edited(self, match: Match, *, title: str = "", toll: int | None = None) -> Match:
+        """A newer revision, with another title or another toll."""
+        article = match.article
+        text = article.text if toll is None else re.sub(r"killed \d+ people", f"killed {toll} people", article.text)
+        revised = replace(article, revision=article.revision + 1, title=title or article.title, text=text)
         return replace(match, article=revised)
 
-    def _text(self, event: str, source: str, number: int) -> str:
+    def _text(self, event: str, source: str, number: int, *, reworded: bool) -> str:
         own = [f"{source.split('.')[0]}{number}word{place}" for place in range(12)]
-        return f"{self.topic} {' '.join(f'{event}{place}' for place in range(20))} {' '.join(own)}."
+        words = [self.topic, *(f"{event}{place}" for place in range(20)), *own]
+        if reworded:
+            np.random.default_rng(hash_of(f"{source}/{number}")).shuffle(words)
+        return f"{' '.join(words)}."
 
     def _vector(self, event: str, article: str) -> bytes:
         rng = np.random.default_rng(abs(hash_of(article)))

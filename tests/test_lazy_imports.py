@@ -14,6 +14,7 @@ HEAVY = {
     "aiohttp",
     "aiosmtplib",
     "alembic",
+    "apprise",
     "apscheduler",
     "asyncio",
     "faiss",

@@ -49,10 +49,11 @@ class Notifier(Protocol):
 class Finder(Protocol):
     """A channel that can be asked what it holds."""
 
-    async def find(self, delivery_id: str, since: float) -> Receipt | None:
+    async def find(self, delivery_id: str, since: float, thread: str = "") -> Receipt | None:
         """The receipt of a message sent at ``since`` or a little later, or ``None`` where it is not there.
 
-        Raises ``Retry`` (cannot be asked now) or ``Reject`` (can never be asked: a right is missing).
+        ``thread`` is the message's: some channels list a reply only there. Raises ``Retry`` (cannot be asked now) or
+        ``Reject`` (can never be asked: a right is missing).
         """
         ...
 

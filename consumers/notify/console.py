@@ -1,18 +1,21 @@
-"""The console: the alert as text, wrapped, in colour where that is wanted."""
+"""The console: tidings as text, wrapped, in colour where that is wanted."""
 
 from collections.abc import Callable
 from io import StringIO
 from typing import TYPE_CHECKING
 
 from consumers.errors import Retry
-from consumers.model import Message, Notice, Receipt
-from consumers.notify import Repeats, wording
+from consumers.model import Digest, Message, Notice, Receipt
+from consumers.notify import Repeats, Tidings, wording, wording_digest
+from consumers.notify.rendered import Render, own_words
+from consumers.notify.wording_digest import Detail
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
 WIDEST = 110  # columns; longer lines are hard to read
+_DETAIL = Detail(facts=3, quote=0)
 
 
 class ConsoleNotifier:
@@ -28,25 +31,35 @@ class ConsoleNotifier:
         now: Callable[[], float],
         width: Callable[[], int],
         colour: bool = False,
+        render: Render = own_words,
     ) -> None:
         self._write = write
         self._now = now
         self._width = width
         self._colour = colour
+        self._render = render
 
-    async def send(self, message: Message | Notice) -> Receipt:
+    async def send(self, message: Tidings) -> Receipt:
         """Raises ``Retry`` where the console has gone away."""
+        words = self._render(message)
+        shown = render(message, now=self._now(), width=self._width(), colour=self._colour, words=words.text)
         try:
-            self._write(render(message, now=self._now(), width=self._width(), colour=self._colour))
+            self._write(shown)
         except OSError as error:
             raise Retry("the console cannot be written") from error
-        return Receipt()
+        return Receipt(note=words.note)
 
 
-def render(message: Message | Notice, *, now: float, width: int, colour: bool = False) -> str:
-    """The message as lines of at most ``width`` columns; links stay whole whatever the width."""
+def render(message: Tidings, *, now: float, width: int, colour: bool = False, words: str = "") -> str:
+    """The message as lines of at most ``width`` columns; links stay whole whatever the width.
+
+    ``words`` stand for our own, line by line as they are.
+    """
     from rich.console import Console
 
+    if words:
+        repeat = not isinstance(message, Notice) and message.possible_repeat
+        return f"{wording.REPEAT}\n{words}\n" if repeat else f"{words}\n"
     out = StringIO()
     console = Console(
         file=out,
@@ -59,10 +72,13 @@ def render(message: Message | Notice, *, now: float, width: int, colour: bool = 
         markup=False,
         _environ={},  # a pipe stays a pipe: FORCE_COLOR and COLUMNS are the caller's business
     )
-    if isinstance(message, Notice):
-        _notice(console, message)
-    else:
-        _alert(console, message, now)
+    match message:
+        case Notice():
+            _notice(console, message)
+        case Digest():
+            _digest(console, message, now)
+        case Message():
+            _alert(console, message, now)
     return "\n".join(line.rstrip(" ") for line in out.getvalue().split("\n"))  # the library pads to the width
 
 
@@ -80,23 +96,109 @@ def _alert(console: "Console", message: Message, now: float) -> None:
     console.print(Text.assemble((wording.topic(message), "bold cyan"), f" · {wording.moment(message, now)}"))
     if message.possible_repeat:
         console.print(Text(wording.REPEAT, "yellow"))
-    tally = wording.tally(message)
+    _news(console, message)
+    follow_up = message.kind != "first"
+    tally = "" if follow_up else wording.tally(message)
     console.print(Text.assemble((wording.headline(message), "bold"), f"  {tally}" if tally else ""))
-    reports, more = wording.listed(message.reports)
+    if follow_up and (counts := wording.counter(message, now)):
+        _indented(console, Text(counts))
+    for line in wording.status_lines(message):
+        _indented(console, Text(line, "italic"))
+    reports, more = wording.listed(message.reports, newest=follow_up)
     sources = [wording.source(report, now) for report in reports] + ([more] if more else [])
     if sources:
         _indented(console, Text(" · ".join(sources)))
-    if spans := wording.quotation(message.passage):
+    spans = () if message.facts else wording.quotation(message.passage)
+    if spans:
         _indented(console, Text.assemble(*((span.text, "bold yellow" if span.marked else "") for span in spans)))
+    _so_far(console, message, now)
     if reasons := wording.why(message):
         console.print(Text(reasons, "dim"))
-    for name, url in (("open", message.url), ("page", message.page)):
-        if address := wording.safe_url(url):
-            link = Text.assemble(f"{name} ", (address, f"underline link {address}"))
-            console.print(link, soft_wrap=True)
+    _link(console, "open", message.url)
+    _link(console, "page", message.page)
 
 
-def _indented(console: "Console", text: "Text") -> None:
+def _news(console: "Console", message: Message) -> None:
+    """What a follow-up leads with; each fact with the sentence that says it."""
+    from rich.text import Text
+
+    if cause := wording.escalated(message):
+        console.print(Text(cause, "bold red"))
+    if report := wording.another(message):
+        console.print(Text(report, "bold green"))
+    facts, more = wording.told(message.facts)
+    for fact in facts:
+        console.print(Text(wording.added(fact), "bold yellow" if wording.takes_back(fact) else "bold green"))
+        if quote := wording.fact_quote(fact):
+            _indented(console, Text(quote))
+    if more:
+        console.print(Text(more))
+
+
+def _so_far(console: "Console", message: Message, now: float) -> None:
+    from rich.text import Text
+
+    facts, more = wording.told(wording.earlier(message))
+    if facts:
+        lines = [wording.fact_line(fact, now) for fact in facts] + ([more] if more else [])
+        _indented(console, Text("So far: " + " · ".join(lines)))
+
+
+def _digest(console: "Console", digest: Digest, now: float) -> None:
+    from rich.text import Text
+
+    head = f" · {wording_digest.tally(digest)} · {wording.clock_time(digest.at, now)} UTC"
+    console.print(Text.assemble((wording_digest.title(digest), "bold cyan"), head))
+    if digest.possible_repeat:
+        console.print(Text(wording.REPEAT, "yellow"))
+    if lead := wording_digest.lead(digest):
+        console.print(Text(lead))
+    sections = wording_digest.sections(digest, _DETAIL)
+    for section in sections:
+        console.print(Text.assemble("\n", (section.topic, "bold cyan"), f" · {section.counts}"))
+        for story in section.stories:
+            _story(console, story, now)
+        if section.more:
+            _indented(console, Text(section.more))
+    if more := wording_digest.left_out(digest, sections):
+        console.print(Text(f"\n{more}"))
+    _near_misses(console, digest, now)
+    _link(console, "page", digest.page)
+
+
+def _story(console: "Console", story: Message, now: float) -> None:
+    from rich.text import Text
+
+    _indented(console, Text(wording.headline(story), "bold"))
+    facts, more = wording_digest.facts(story, _DETAIL.facts)
+    lines = [wording_digest.byline(story, now), *(wording.fact_line(fact, now) for fact in facts), more]
+    if cause := wording.escalated(story):
+        _indented(console, Text(cause, "bold red"), 4)
+    for line in filter(None, (*lines, *wording.status_lines(story))):
+        _indented(console, Text(line), 4)
+    _link(console, "    open", story.url)
+
+
+def _near_misses(console: "Console", digest: Digest, now: float) -> None:
+    from rich.text import Text
+
+    found = wording_digest.near_misses(digest, _DETAIL)
+    if found:
+        console.print(Text.assemble("\n", (wording_digest.NEAR, "bold cyan")))
+    for near in found:
+        _indented(console, Text(near.topic, "bold"))
+        for line in filter(None, (*(wording_digest.near_miss(miss, now) for miss in near.misses), near.more)):
+            _indented(console, Text(line), 4)
+
+
+def _link(console: "Console", name: str, url: str) -> None:
+    from rich.text import Text
+
+    if address := wording.safe_url(url):
+        console.print(Text.assemble(f"{name} ", (address, f"underline link {address}")), soft_wrap=True)
+
+
+def _indented(console: "Console", text: "Text", columns: int = 2) -> None:
     from rich.padding import Padding
 
-    console.print(Padding(text, (0, 0, 0, 2), expand=False))
+    console.print(Padding(text, (0, 0, 0, columns), expand=False))

@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from consumers.errors import Refused, Reject, Retry
-from consumers.model import Message, Notice, Receipt
-from consumers.notify import Repeats, Unanswered
-from consumers.notify.mail_content import domain_of, mail, message_id
+from consumers.model import Receipt
+from consumers.notify import Repeats, Tidings, Unanswered
+from consumers.notify.mail_content import mail
+from consumers.notify.mail_thread import domain_of, provider_id
+from consumers.notify.rendered import Render, own_words
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -44,6 +46,7 @@ class MailNotifier:
         password: str = "",
         tls: "SSLContext | None" = None,
         timeout: float = 60.0,
+        render: Render = own_words,
     ) -> None:
         """``tls`` replaces the system's trusted certificates. Raises ``ValueError`` where an address is none."""
         self._host, self._port, self._security = host, port, security
@@ -55,10 +58,12 @@ class MailNotifier:
         self._tls = tls
         self._timeout = timeout
         self._now = now
+        self._render = render
         self._accepted: dict[str, frozenset[str]] = {}  # by delivery, while some recipients were put off
 
-    async def send(self, message: Message | Notice) -> Receipt:
-        content = mail(message, sender=self._sender, recipients=self._recipients, now=self._now())
+    async def send(self, message: Tidings) -> Receipt:
+        words = self._render(message)
+        content = mail(message, sender=self._sender, recipients=self._recipients, now=self._now(), words=words)
         done = self._accepted.get(message.delivery_id, frozenset())
         asked = [recipient for recipient in self._recipients if recipient not in done]
         refused = await self._hand_over(content, asked)
@@ -67,8 +72,9 @@ class MailNotifier:
             self._remember(message.delivery_id, done | (set(asked) - set(refused)))
             raise Retry(f"{self._host} put off {_listed(put_off)}")
         self._accepted.pop(message.delivery_id, None)
-        note = f"{self._host} does not deliver to {_listed(refused)}" if refused else ""
-        return Receipt(provider_id=message_id(message.delivery_id, self._domain), note=note)
+        notes = [words.note, f"{self._host} does not deliver to {_listed(refused)}" if refused else ""]
+        known_as = provider_id(message, self._domain, words.subject)
+        return Receipt(provider_id=known_as, note="; ".join(filter(None, notes)))
 
     def _remember(self, delivery_id: str, accepted: frozenset[str]) -> None:
         while len(self._accepted) >= _MOST_REMEMBERED:

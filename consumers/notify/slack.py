@@ -1,4 +1,4 @@
-"""Slack with a bot token: chat.postMessage, and conversations.history to ask what arrived.
+"""Slack with a bot token: a story's first report is a message that lives, what is new are replies in its thread.
 
 Rights that the token needs: chat:write; to be asked after a crash also channels:history (private channels:
 groups:history), and where the channel is given by name channels:read (groups:read).
@@ -6,13 +6,24 @@ groups:history), and where the channel is given by name channels:read (groups:re
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from consumers.errors import Refused, Reject, Retry
-from consumers.model import Message, Notice, Receipt
-from consumers.notify import Repeats, Unanswered, slack_blocks
-from consumers.notify.status import classify, wait
+from consumers.errors import Reject, Retry
+from consumers.model import Message, Receipt
+from consumers.notify import Repeats, Tidings, Unanswered, slack_blocks
+from consumers.notify.rendered import Render, own_words
+from consumers.notify.slack_errors import (
+    LacksScopeError,
+    NotEditableError,
+    NoThreadError,
+    TooMuchError,
+    edit_verdict,
+    verdict,
+)
+from consumers.notify.slack_text import Block
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -22,33 +33,20 @@ if TYPE_CHECKING:
 API = "https://slack.com/api/"
 HISTORY_GAP = 60.0  # one conversations.history a minute and 15 messages a call, for apps outside the Marketplace
 HISTORY_PAGE = 15
+EDITS_A_MINUTE = 45  # chat.update is Tier 3, "50+ per minute"; other software may use the same token
 _EARLY, _LATE = 60.0, 600.0  # seconds around the sending in which the message is looked for; clocks differ
 _LIST_PAGES = 20
-
-# https://docs.slack.dev/reference/methods/chat.postMessage#errors
-_BUSY = {"ratelimited", "rate_limited", "message_limit_exceeded"}
-_FAILED = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}  # may have been done all the same
-_TOO_MUCH = {"msg_too_long", "msg_blocks_too_long", "invalid_blocks", "invalid_blocks_format", "metadata_too_large"}
-_THIS_ONE = {"no_text", "invalid_arguments", "duplicate_message_not_found", "restricted_action_non_threadable_channel"}
-_WHAT_TO_DO = {
-    "channel_not_found": "it knows no such channel: check the name, and invite the app if the channel is private",
-    "not_in_channel": "the app is not in the channel: invite it there",
-    "is_archived": "the channel is archived",
-    "invalid_auth": "the token is not valid",
-    "not_authed": "there is no token",
-    "token_revoked": "the token was revoked",
-    "token_expired": "the token has expired",
-    "account_inactive": "the token's account was removed",
-    "missing_scope": "the token lacks a right: it needs chat:write",
-}
+_IN_THREAD = {"update", "escalation"}
 
 _ID = re.compile(r"[CDG][A-Z0-9]{8,}")
 
+Answer = dict[str, Any]
 Call = Coroutine[Any, Any, "AsyncSlackResponse"]
+Verdict = Callable[["SlackApiError", float], Reject | Retry]
 
 
 class SlackNotifier:
-    """Both a ``Notifier`` and a ``Finder``. The caller keeps ``gap``: about one message a second and channel."""
+    """``Notifier``, ``Finder`` and ``Editor``. The caller keeps ``gap``: about one message a second and channel."""
 
     repeats: Repeats = "marked"
 
@@ -59,11 +57,13 @@ class SlackNotifier:
         channel: str,
         *,
         now: Callable[[], float],
+        buttons: bool = False,
+        render: Render = own_words,
         base_url: str = API,
         timeout: float = 30.0,
         gap: float = 1.0,
     ) -> None:
-        """``channel``: an id ("C0123ABCD") or "#name"."""
+        """``channel``: an id ("C0123ABCD") or "#name". ``buttons``: somebody hears it when one is pressed."""
         from slack_sdk.web.async_client import AsyncWebClient
 
         # its own retries would repeat a message whose answer got lost
@@ -71,59 +71,129 @@ class SlackNotifier:
         self._channel = channel
         self._channel_id = channel if _ID.fullmatch(channel) else ""
         self._now = now
+        self._buttons = buttons
+        self._render = render
         self._timeout = timeout
         self._asked = float("-inf")
+        self._edits: deque[float] = deque(maxlen=EDITS_A_MINUTE)
+        self._roots: dict[str, str] = {}  # of threads that are gone: the message that took the root's place
         self.gap = gap
 
-    async def send(self, message: Message | Notice) -> Receipt:
-        """A message that is too much for Slack is sent once more in plain text, before it is given up."""
-        text = slack_blocks.fallback(message)
-        try:
-            return await self._post(message, text, slack_blocks.blocks(message, self._now()))
-        except _TooMuchError:
-            pass
-        try:
-            return await self._post(message, text, None)
-        except _TooMuchError as error:
-            raise Reject(f"Slack takes this message neither in blocks nor in plain text ({error.code})") from error
+    async def send(self, message: Tidings) -> Receipt:
+        """An update is a reply in its story's thread, an escalation is shown in the channel as well.
 
-    async def find(self, delivery_id: str, since: float) -> Receipt | None:
-        """One call of 15 messages, at most one a minute."""
+        Where the thread is gone the message goes into the channel, and what follows goes under it. A message that is
+        too much for Slack is sent once more in plain text, before it is given up.
+        """
+        if not isinstance(message, Message):
+            return await self._tell(message, "")
+        thread = self._roots.get(message.thread, message.thread) if message.kind in _IN_THREAD else ""
+        if thread:
+            try:
+                return await self._tell(message, thread)
+            except NoThreadError:
+                pass
+        receipt = await self._tell(slack_blocks.alone(message), "")
+        if thread:
+            self._roots[message.thread] = receipt.provider_id
+        return receipt
+
+    async def edit(self, provider_id: str, message: Message) -> None:
+        self._count_edit()
+        channel = await self._editable_in()
+        text, shown, _ = self._content(slack_blocks.alone(message))
+        try:
+            await self._update(channel, provider_id, text, shown)
+        except TooMuchError:
+            try:
+                await self._update(channel, provider_id, text, None)
+            except TooMuchError as error:
+                raise NotEditableError(f"Slack takes this edit neither in blocks nor plain ({error.code})") from error
+
+    async def find(self, delivery_id: str, since: float, thread: str = "") -> Receipt | None:
+        """At most once a minute, one call of 15 messages; two for a reply: it is in its thread, unless that is gone."""
         if (left := self._asked + HISTORY_GAP - self._now()) > 0:
             raise Retry("Slack's history may be asked once a minute", after=left)
         channel = await self._id()
         self._asked = self._now()
-        answer = await self._ask(
-            self._client.conversations_history(
-                channel=channel,
-                oldest=f"{since - _EARLY:.6f}",
-                latest=f"{since + _LATE:.6f}",
-                limit=HISTORY_PAGE,
-                include_all_metadata=True,
-            )
-        )
-        for message in answer.get("messages") or []:
-            payload = (message.get("metadata") or {}).get("event_payload") or {}
-            if payload.get("delivery_id") == delivery_id:
-                return Receipt(provider_id=str(message.get("ts", "")))
-        return None
+        if thread:
+            with suppress(NoThreadError):
+                replies = await self._look("conversations.replies", channel, since, ts=self._roots.get(thread, thread))
+                if found := _found(replies, delivery_id):
+                    return found
+        return _found(await self._look("conversations.history", channel, since), delivery_id)
 
-    async def _post(self, message: Message | Notice, text: str, blocks: list[slack_blocks.Block] | None) -> Receipt:
+    async def _look(self, method: str, channel: str, since: float, **where: str) -> Answer:
+        """Each method has its own limit. No GET: aiohttp repeats one by itself when the connection breaks."""
+        asked = {
+            "channel": channel,
+            "oldest": f"{since - _EARLY:.6f}",
+            "latest": f"{since + _LATE:.6f}",
+            "limit": HISTORY_PAGE,
+            "include_all_metadata": True,
+        }
+        return await self._ask(self._client.api_call(method, data=asked | where))
+
+    def _content(self, message: Tidings) -> tuple[str, list[Block], str]:
+        """Text, blocks, and a note for the operator."""
+        words = self._render(message)
+        blocks = slack_blocks.blocks(message, self._now(), buttons=self._buttons, words=words.text)
+        return slack_blocks.fallback(message, words.subject), blocks, words.note
+
+    async def _tell(self, message: Tidings, thread: str) -> Receipt:
+        text, blocks, note = self._content(message)
+        try:
+            ts = await self._post(message, text, blocks, thread)
+        except TooMuchError:
+            try:
+                ts = await self._post(message, text, None, thread)
+            except TooMuchError as error:
+                raise Reject(f"Slack takes this message neither in blocks nor plain ({error.code})") from error
+        return Receipt(provider_id=ts, note=note)
+
+    async def _post(self, message: Tidings, text: str, blocks: list[Block] | None, thread: str) -> str:
+        broadcast = bool(thread) and isinstance(message, Message) and message.kind == "escalation"
         answer = await self._ask(
             self._client.chat_postMessage(
                 channel=self._channel,
                 text=text,
                 blocks=blocks,
                 metadata=slack_blocks.metadata(message),
+                thread_ts=thread or None,
+                reply_broadcast=broadcast or None,
                 unfurl_links=False,
                 unfurl_media=False,
             )
         )
         self._channel_id = str(answer.get("channel") or self._channel_id)
-        return Receipt(provider_id=str(answer.get("ts", "")))
+        ts, posted = str(answer.get("ts", "")), answer.get("message") or {}
+        if thread and isinstance(message, Message) and posted and not posted.get("thread_ts"):
+            # Slack posts a reply to a deleted message into the channel, and says so only here (slack-go/slack #1571)
+            self._roots[message.thread] = ts
+        return ts
+
+    async def _update(self, channel: str, ts: str, text: str, blocks: list[Block] | None) -> None:
+        """The metadata that is left out stays as it is; ``parse`` would not: its default here is "client"."""
+        await self._ask(
+            self._client.chat_update(channel=channel, ts=ts, text=text, blocks=blocks, parse="none"), edit_verdict
+        )
+
+    def _count_edit(self) -> None:
+        now = self._now()
+        if len(self._edits) == EDITS_A_MINUTE and (left := self._edits[0] + 60 - now) > 0:
+            raise Retry("Slack takes 50 edits a minute", after=left)
+        self._edits.append(now)
+
+    async def _editable_in(self) -> str:
+        try:
+            return await self._id()
+        except LacksScopeError as error:
+            raise NotEditableError(
+                "to edit a message Slack needs the channel's id: name it by that, or give the token channels:read"
+            ) from error
 
     async def _id(self) -> str:
-        """History takes ids only. The channel's is known from a message sent before, else it is looked up."""
+        """Some calls take ids only. The channel's is known from a message sent before, else it is looked up."""
         cursor, wanted = "", self._channel.removeprefix("#")
         for _ in range(0 if self._channel_id else _LIST_PAGES):
             answer = await self._ask(
@@ -141,7 +211,7 @@ class SlackNotifier:
             raise Reject(f"Slack lists no channel named {wanted}")
         return self._channel_id
 
-    async def _ask(self, call: Call) -> dict[str, Any]:
+    async def _ask(self, call: Call, judged: Verdict = verdict) -> Answer:
         import aiohttp
         from slack_sdk.errors import SlackApiError, SlackClientError
 
@@ -149,7 +219,7 @@ class SlackNotifier:
             async with asyncio.timeout(self._timeout):
                 data = (await call).data
         except SlackApiError as error:
-            raise verdict(error, self._now()) from error
+            raise judged(error, self._now()) from error
         except TimeoutError as error:
             raise Unanswered(f"Slack did not answer within {self._timeout:g} s") from error
         except aiohttp.ClientConnectorError as error:
@@ -163,30 +233,9 @@ class SlackNotifier:
         return data if isinstance(data, dict) else {}
 
 
-class _TooMuchError(Reject):
-    def __init__(self, code: str) -> None:
-        super().__init__(f"too much for Slack ({code})")
-        self.code = code
-
-
-def verdict(error: "SlackApiError", now: float) -> Reject | Retry:
-    """What a refusal of the Web API means for the sender.
-
-    An unknown code disables the channel, where alerts wait, rather than give up one alert after the other.
-    """
-    response = error.response
-    status = int(getattr(response, "status_code", 0) or getattr(response, "status", 0) or 0)
-    body = getattr(response, "data", None)
-    code = str(body.get("error", "")) if isinstance(body, dict) else ""
-    after = wait(response.headers.get("Retry-After", ""), now)
-    if status == 429 or code in _BUSY:
-        return Retry("Slack asked us to slow down", after=after if after is not None else 30.0)
-    if code in _TOO_MUCH:
-        return _TooMuchError(code)
-    if code in _THIS_ONE:
-        return Reject(f"Slack does not take this message ({code})")
-    if code in _FAILED or not code:
-        return classify(status, now=now) or Unanswered(
-            f"Slack failed ({code or f'HTTP {status}, no answer'})", after=after
-        )
-    return Refused(f"Slack refuses: {_WHAT_TO_DO.get(code, 'see its documentation')} ({code[:60]})")
+def _found(answer: Answer, delivery_id: str) -> Receipt | None:
+    for message in answer.get("messages") or []:
+        payload = (message.get("metadata") or {}).get("event_payload") or {}
+        if payload.get("delivery_id") == delivery_id:
+            return Receipt(provider_id=str(message.get("ts", "")))
+    return None

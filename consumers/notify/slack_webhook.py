@@ -1,4 +1,5 @@
-"""Slack through an incoming webhook: the lesser way. It returns no id and cannot be asked what it holds.
+"""Slack through an incoming webhook: the lesser way. It returns no id, so nothing is edited or threaded, and
+cannot be asked what it holds.
 
 The address is the secret, so it is in no error. https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 """
@@ -8,9 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from consumers.errors import Refused, Reject, Retry
-from consumers.model import Message, Notice, Receipt
-from consumers.notify import Repeats, slack_blocks
+from consumers.model import Message, Receipt
+from consumers.notify import Repeats, Tidings, slack_blocks
 from consumers.notify.http_post import Answer, post
+from consumers.notify.rendered import Render, own_words
 from consumers.notify.status import classify
 
 if TYPE_CHECKING:
@@ -38,24 +40,28 @@ class SlackWebhookNotifier:
         url: str,
         *,
         now: Callable[[], float],
+        render: Render = own_words,
         timeout: float = 30.0,
         gap: float = 1.0,
     ) -> None:
         self._session = session
         self._url = url
         self._now = now
+        self._render = render
         self._timeout = timeout
         self.gap = gap
 
-    async def send(self, message: Message | Notice) -> Receipt:
-        """A message that Slack calls malformed is sent once more in plain text, before it is given up."""
-        text = slack_blocks.fallback(message)
-        error = await self._post({"text": text, "blocks": slack_blocks.blocks(message, self._now())})
+    async def send(self, message: Tidings) -> Receipt:
+        """An update is a message of its own. One that Slack calls malformed is sent once more in plain text."""
+        message = slack_blocks.alone(message) if isinstance(message, Message) else message
+        words = self._render(message)
+        text = slack_blocks.fallback(message, words.subject)
+        error = await self._post({"text": text, "blocks": slack_blocks.blocks(message, self._now(), words=words.text)})
         if isinstance(error, Reject) and not isinstance(error, Refused):
             error = await self._post({"text": text})
         if error:
             raise error
-        return Receipt()
+        return Receipt(note=words.note)
 
     async def _post(self, payload: dict[str, object]) -> Retry | Reject | None:
         payload |= {"unfurl_links": False, "unfurl_media": False}

@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 from urllib.parse import quote as percent_encode
 from urllib.parse import urlsplit
 
-from consumers.model import Message, Notice, Passage, Report
+from consumers.model import Digest, Fact, Message, Notice, Passage, Report
 
-KINDS = {"first": "first report", "update": "update", "digest": "digest"}
+KINDS = {"first": "first report", "update": "update", "escalation": "urgent", "digest": "digest"}
 REPEAT = "May be a repeat: the last attempt to send this ended without an answer."
 MOST_SOURCES = 12
+MOST_FACTS = 8
 LONGEST_QUOTE = 600  # characters
+LONGEST_FACT = 200
 LONGEST_URL = 1500
 
 _INVISIBLE = re.compile(  # control characters, direction overrides, line separators' kin, tags, lone surrogates
@@ -25,6 +27,9 @@ _INVISIBLE = re.compile(  # control characters, direction overrides, line separa
 )
 _SPACE = re.compile(r"\s+")
 _BLANK_LINES = re.compile(r"\n\s*\n+")
+_NEW = "New"
+_WITHDRAWN = {"correction": "Correction", "retraction": "Retraction", "reversal": "Reversal"}
+_USUAL = ("", "first report", "new facts", "update", "digest")  # why an alert was told, where its kind says it
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,17 @@ def topic(message: Message) -> str:
 
 def moment(message: Message, now: float) -> str:
     """ "first report · 14:02 UTC", with the day where it is told on another one."""
-    return f"{KINDS[message.kind]} · {clock_time(message.at, now)} UTC"
+    return f"{kind(message)} · {clock_time(message.at, now)} UTC"
+
+
+def kind(message: Message) -> str:
+    """ "first report", and that it is urgent where its topic is."""
+    name = KINDS[message.kind]
+    return f"{name} · urgent" if message.severity == "urgent" and message.kind != "escalation" else name
+
+
+def urgent(message: Message) -> bool:
+    return message.kind == "escalation" or message.severity == "urgent"
 
 
 def headline(message: Message) -> str:
@@ -93,15 +108,32 @@ def tally(message: Message) -> str:
     return f"({count}, {message.independent} independent)" if message.independent < sources else f"({count})"
 
 
+def counter(message: Message, now: float) -> str:
+    """ "14 reports, 6 sources, 4 independent · latest 15:40 UTC"; leaves out what says the same twice."""
+    sources = len({report.source for report in message.reports})
+    articles = max(message.articles, len(message.reports))
+    counts = [counted(articles, "report")] if articles != sources else []
+    counts += [counted(sources, "source")] if sources else []
+    counts += [f"{message.independent} independent"] if message.independent < sources else []
+    latest = f"latest {clock_time(message.latest, now)} UTC" if message.latest else ""
+    return " · ".join(filter(None, (", ".join(counts), latest)))
+
+
+def counted(number: int, thing: str, things: str = "") -> str:
+    """ "1 story", "2 stories"; in English the plural is the word with an s where it is not given."""
+    return f"{number} {thing if number == 1 else things or thing + 's'}"
+
+
 def source(report: Report, now: float) -> str:
     """ "site-three.example 14:01 (copy of example.org)"."""
     copied = f" (copy of {one_line(report.copy_of, 80)})" if report.copy_of else ""
-    return f"{one_line(report.source, 80) or 'unknown source'} {clock_time(report.at, now)}{copied}"
+    return f"{source_name(report.source)} {clock_time(report.at, now)}{copied}"
 
 
-def listed(reports: Sequence[Report]) -> tuple[Sequence[Report], str]:
-    """The reports to name, and "and 7 more" where there are too many."""
+def listed(reports: Sequence[Report], *, newest: bool = False) -> tuple[Sequence[Report], str]:
+    """The reports to name, in their order or the newest first, and "and 7 more" where there are too many."""
     more = len(reports) - MOST_SOURCES
+    reports = sorted(reports, key=lambda report: -report.at) if newest else reports
     return reports[:MOST_SOURCES], f"and {more} more" if more > 0 else ""
 
 
@@ -110,10 +142,15 @@ def why(message: Message) -> str:
     return f"Why: {cut(reasons, 600)}" if reasons else ""
 
 
-def sentence(message: Message | Notice) -> str:
+def sentence(message: Message | Digest | Notice) -> str:
     """Everything in one line, for previews, subjects and places without markup."""
-    if isinstance(message, Notice):
-        return f"Wirewatch: {one_line(message.title, 200)}"
+    match message:
+        case Notice():
+            return f"Wirewatch: {one_line(message.title, 200)}"
+        case Digest():
+            stories = sum(len(each.stories) for each in message.topics)
+            title = one_line(message.title, 200) or "Digest"
+            return f"{title} · {counted(stories, 'story', 'stories')}" if stories else title
     return f"{topic(message)}: {headline(message)}"
 
 
@@ -121,6 +158,99 @@ def clock_time(at: float, now: float) -> str:
     """ "14:02", or "20 Nov 14:02" where that was not today (UTC)."""
     then, today = (datetime.fromtimestamp(min(max(moment, 0.0), 4e10), UTC) for moment in (at, now))
     return f"{then:%H:%M}" if then.date() == today.date() else f"{then.day} {then:%b %H:%M}"
+
+
+# -- what is new
+
+
+def news(message: Message) -> list[str]:
+    """What a follow-up leads with, a line each: "Urgent: …", then "New: toll 12 → 19 (site-two.example)".
+
+    An update that adds no fact names its report instead. A first report has no news beside itself.
+    """
+    facts, more = told(message.facts)
+    lines = [escalated(message), *map(added, facts), more, another(message)]
+    return [line for line in lines if line]
+
+
+def escalated(message: Message) -> str:
+    """ "Urgent: 3 independent sources within 30 minutes"; empty for what is no escalation."""
+    cause = one_line(message.why, 200)
+    return f"Urgent: {cause}" if message.kind == "escalation" and cause else ""
+
+
+def another(message: Message) -> str:
+    """The report behind an update that adds no fact: the one that the link leads to, else the newest."""
+    if message.kind != "update" or message.facts or not message.reports:
+        return ""
+    newest = max(message.reports, key=lambda report: report.at)
+    report = next((each for each in message.reports if message.url and each.url == message.url), newest)
+    title = one_line(report.title, 300)
+    return f"Another report: {f'“{title}” ' if title else ''}({source_name(report.source)})"
+
+
+def added(fact: Fact) -> str:
+    """ "New: toll 12 → 19 (site-two.example)"."""
+    label, text = labelled(fact)
+    return f"{label}: {text} ({source_name(fact.source)})"
+
+
+def labelled(fact: Fact) -> tuple[str, str]:
+    """ "New" and "toll 12 → 19", or what takes something back: "Correction", "Retraction", "Reversal"."""
+    label, text = _WITHDRAWN.get(fact.kind, _NEW), one_line(fact.text, LONGEST_FACT) or fact.kind
+    said = text.casefold().startswith(label.casefold()) and text[len(label) :].lstrip(" :")
+    return label, said or text
+
+
+def takes_back(fact: Fact) -> bool:
+    return fact.kind in _WITHDRAWN
+
+
+def fact_line(fact: Fact, now: float) -> str:
+    """ "15:10 toll 12 → 19 (site-two.example)"."""
+    return f"{clock_time(fact.at, now)} {fact_text(fact)} ({source_name(fact.source)})"
+
+
+def fact_text(fact: Fact) -> str:
+    """ "toll 12 → 19"; "correction: toll 19 → 12" where it takes something back."""
+    label, text = labelled(fact)
+    return text if label == _NEW else f"{label.lower()}: {text}"
+
+
+def fact_quote(fact: Fact, limit: int = LONGEST_QUOTE) -> str:
+    """In “…”; empty where there is none."""
+    text = one_line(fact.quote, limit)
+    return f"“{text}”" if text else ""
+
+
+def told(facts: Sequence[Fact], most: int = MOST_FACTS) -> tuple[Sequence[Fact], str]:
+    """The facts to name, and "and 3 more" where there are too many."""
+    more = len(facts) - most
+    return facts[:most], f"and {more} more" if more > 0 else ""
+
+
+def earlier(message: Message) -> tuple[Fact, ...]:
+    """What the story's reports added before this message, the newest first."""
+    new = {fact.key for fact in message.facts}
+    return tuple(fact for fact in reversed(message.timeline) if fact.key not in new)
+
+
+def status_lines(message: Message) -> list[str]:
+    """What became of the story, a sentence each: what it was merged into, who muted or split it, why it is told now."""
+    merged = one_line(message.merged_into, 300)
+    lines = [f"Now part of the story “{merged}”"] if merged else []
+    if message.kind != "escalation" and message.why not in _USUAL:
+        lines.append(_capital(one_line(message.why, 200)))
+    lines += [_capital(one_line(line, 200)) for line in message.status]
+    return [line for line in lines if line]
+
+
+def source_name(name: str) -> str:
+    return one_line(name, 80) or "unknown source"
+
+
+def _capital(line: str) -> str:
+    return line[:1].upper() + line[1:]
 
 
 # -- the quotation

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from consumers.alerting import AlreadyPublished
-from consumers.alerting import lines as already_published
+from consumers.backfill_summary import AlreadyPublished
+from consumers.backfill_summary import lines as already_published
 from daemon.app.process import Process
 from daemon.channel_settings import ChannelSettings
 from daemon.channels import build_channels

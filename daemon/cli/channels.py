@@ -1,11 +1,12 @@
-"""``wirewatch channels``: where alerts go, whether that works, and a test of it."""
+"""``wirewatch channels``: where alerts go, what they look like there, whether that works, and a test of it."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.context import emit, fail, iso, load_settings, plain, when
+from daemon.cli.context import echo_json, emit, fail, iso, load_settings, or_fail, plain, when
 
 if TYPE_CHECKING:
     from consumers.model import Receipt
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from daemon.settings import Settings
     from daemon.store.outbox import Disabled, Queue
 
-app = typer.Typer(help="Where alerts go: list, test.", no_args_is_help=True)
+app = typer.Typer(help="Where alerts go: list, preview, test.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -41,9 +42,7 @@ def send_test(ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="N
     from daemon.errors import ConfigError
 
     settings = load_settings(ctx)
-    channel = settings.channel.get(name)
-    if channel is None:
-        fail(f'there is no channel "{name}" in wirewatch.toml: it has {", ".join(settings.channel)}')
+    channel = _configured(settings, name)
     try:
         receipt = asyncio.run(_send(name, channel, quiet=json))
     except (Retry, Reject, ConfigError) as error:
@@ -64,10 +63,53 @@ def send_test(ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="N
         typer.echo(f"{name} was disabled and is enabled again: what waited for it goes out now.")
 
 
+@app.command("preview")
+def show_preview(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    kind: Annotated[str, typer.Option(help="first, update, escalation or digest; the newest alert's by itself.")] = "",
+    alert: Annotated[str, typer.Option(metavar="ID", help="This alert: its id, or its first characters.")] = "",
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the HTML of a mail there.")] = None,
+    json: Json = False,
+) -> None:
+    """Show what the channel would be sent, its template applied, without sending it."""
+    import shutil
+
+    from daemon.cli.previewed import newest
+    from daemon.preview import preview
+
+    settings = load_settings(ctx)
+    channel = _configured(settings, name)
+    tidings, what = newest(settings, name, kind=kind, alert=alert)
+    width = shutil.get_terminal_size((100, 40)).columns
+    made = or_fail(lambda: preview(channel, tidings, now=tidings.at, width=width))
+    if html is not None:
+        _write(html, made.html or fail(f"{name} sends no HTML: leave out --html"))
+    if json:
+        echo_json({"channel": name, "of": what, "note": made.note, "payload": made.payload})
+        return
+    typer.echo(f"Nothing is sent. This is {what}, as {name} would get it:\n")
+    typer.echo("\n".join(plain(line) for line in made.text.split("\n")), nl=False)
+    if made.note:
+        typer.echo(plain(f"\nBut {made.note}."))
+
+
+def _configured(settings: "Settings", name: str) -> "ChannelSettings":
+    if name not in settings.channel:
+        fail(f'there is no channel "{name}" in wirewatch.toml: it has {", ".join(settings.channel)}')
+    return settings.channel[name]
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        fail(f"{file} cannot be written ({error.strerror})")
+
+
 async def _send(name: str, channel: "ChannelSettings", *, quiet: bool) -> "Receipt":
     """``quiet``: standard output belongs to the JSON, so the console channel writes to the other one."""
     import sys
-    import time
     from uuid import uuid4
 
     from aiohttp import ClientSession

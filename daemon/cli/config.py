@@ -50,6 +50,7 @@ def check_files(folder: Path) -> "list[dict[str, str | list[str]]]":
         settings = parse_settings("", file)
     else:
         rows.append(_row(file, holds=f"channels {', '.join(sorted(settings.channel))}", notes=_absent(settings)))
+        rows += _templates(settings)
     file = folder / "topics.toml"
     try:
         rows.append(_row(file, holds=f"{len(topics_file(file, settings.channel).load())} topics"))
@@ -69,15 +70,28 @@ def _row(file: Path, *, holds: str = "", error: str = "", notes: list[str] | Non
 
 def _absent(settings: "Settings") -> list[str]:
     """Secrets that this shell cannot see. The daemon's own environment may differ, so it is a note and no error."""
-    from daemon.channel_settings import Secret
-
     notes = []
     for name, channel in settings.channel.items():
-        for attribute in ("token", "webhook_url", "password", "secret"):
-            secret = getattr(channel, attribute, None)
-            if isinstance(secret, Secret) and secret.given:
-                try:
-                    secret.reveal()
-                except ConfigError as error:
-                    notes.append(f"channel {name}: {error}")
+        for secret in channel.secrets:
+            try:
+                secret.reveal()
+            except ConfigError as error:
+                notes.append(f"channel {name}: {error}")
     return notes
+
+
+def _templates(settings: "Settings") -> "list[dict[str, str | list[str]]]":
+    """A row for each; they are tried on samples as the daemon does."""
+    from daemon.channel_templates import of_channel, render_for
+
+    rows = []
+    for name, channel in settings.channel.items():
+        if channel.template is None:
+            continue
+        try:
+            render_for(channel)
+        except ConfigError as error:
+            rows.append(_row(channel.template, error=str(of_channel(name, error))))
+        else:
+            rows.append(_row(channel.template, holds=f"the template of {name}"))
+    return rows

@@ -1,5 +1,6 @@
 """What every command shares: where the configuration is, how to say no, how to print a list."""
 
+import getpass
 import json
 import os
 import re
@@ -47,6 +48,14 @@ def program() -> str:
     if shutil.which("wirewatch") or not used.exists() or used.name != "wirewatch":
         return "wirewatch"
     return os.path.relpath(used)
+
+
+def user() -> str:
+    """Whose name is kept with what a command changes, where none is given."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return str(os.getuid())
 
 
 def plain(text: str) -> str:
@@ -158,5 +167,6 @@ __all__ = [
     "or_fail",
     "plain",
     "program",
+    "user",
     "when",
 ]

@@ -15,18 +15,26 @@ from daemon.cli.topics_options import (
     ChannelOption,
     CounterExampleOption,
     DescriptionOption,
+    EscalateOption,
     ExampleOption,
     ExcludeOption,
     KindOption,
     LanguageOption,
     MaxAgeOption,
+    MinSourcesOption,
     NotSourceOption,
     RequireOption,
     SensitivityOption,
+    SeverityOption,
+    SilenceOption,
     SourceOption,
+    SpikeOption,
+    UpdatesOption,
+    YieldsToOption,
     differing,
     given,
     keys,
+    told,
     toml,
 )
 from daemon.cli.topics_proposal import accept
@@ -43,7 +51,8 @@ def list_topics(ctx: typer.Context, as_json: Json = False) -> None:
     rows = []
     for topic in topics_file_of(ctx).load():
         known = versions.get(topic.id)
-        rows.append({**keys(topic), "version": known.version if known else None})
+        shown = {} if as_json else {"channels": told(topic)}
+        rows.append({**keys(topic), "version": known.version if known else None, **shown})
     columns = ("id", "query", "kind", "channels", "enabled", "version")
     emit(rows, columns=columns, as_json=as_json, empty='No topics yet: `wirewatch topics add "your words"`.')
 
@@ -102,6 +111,13 @@ def add(
     not_source: NotSourceOption = None,
     max_age: MaxAgeOption = None,
     channel: ChannelOption = None,
+    updates: UpdatesOption = None,
+    min_sources: MinSourcesOption = None,
+    severity: SeverityOption = None,
+    escalate: EscalateOption = None,
+    yields_to: YieldsToOption = None,
+    spike: SpikeOption = None,
+    silence: SilenceOption = None,
 ) -> None:
     """Add a topic to topics.toml. Its words are enough; every option narrows or explains them."""
     from daemon.topics_file import slug
@@ -138,6 +154,13 @@ def edit(
     not_source: NotSourceOption = None,
     max_age: MaxAgeOption = None,
     channel: ChannelOption = None,
+    updates: UpdatesOption = None,
+    min_sources: MinSourcesOption = None,
+    severity: SeverityOption = None,
+    escalate: EscalateOption = None,
+    yields_to: YieldsToOption = None,
+    spike: SpikeOption = None,
+    silence: SilenceOption = None,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Watch for it, or pause it.")] = None,
 ) -> None:
     """Change keys of a topic; its comments and everything else in the file stay as they are.

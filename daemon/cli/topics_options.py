@@ -1,7 +1,8 @@
 """The keys of a topic on the command line: as options, and as they are shown."""
 
-from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -47,8 +48,38 @@ MaxAgeOption = Annotated[
     str | None, typer.Option(metavar="DURATION", help='Read no later than this after publication, as in "7d".')
 ]
 ChannelOption = Annotated[
-    list[str] | None, typer.Option(help="A channel of wirewatch.toml; repeat for several [default: console]")
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[=WHEN]",
+        help='A channel of wirewatch.toml, told at once, or "desk=07:00 Europe/Paris weekdays"; repeat for several '
+        "[default: console]",
+    ),
 ]
+UpdatesOption = Annotated[
+    str | None,
+    typer.Option(help='Of a story that was told: "all" reports, "new-facts" or "none" [default: new-facts]'),
+]
+MinSourcesOption = Annotated[
+    str | None, typer.Option(metavar="NUMBER", help="Wait for so many independent sources [default: 1]")
+]
+SeverityOption = Annotated[str | None, typer.Option(help='"normal", or "urgent": told in quiet hours, too.')]
+EscalateOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHEN", help='Tell a story again, louder: "3 within 30m" sources, or "3 within 30m to pager,mail".'
+    ),
+]
+YieldsToOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ID", help="What this topic tells on a channel is not told there again; repeat for several."),
+]
+SpikeOption = Annotated[
+    bool | None, typer.Option("--spike/--no-spike", help="Tell when far more is reported than usual.")
+]
+SilenceOption = Annotated[
+    str | None, typer.Option(metavar="DURATION", help='Tell when nothing was reported for so long, as in "6h".')
+]
+_ESCALATE = re.compile(r"\s*([0-9]{1,4})(?:\s+sources)?\s+within\s+(\S+)(?:\s+to\s+(.+?))?\s*")
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,10 +101,23 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _value(key: str, typed: Any) -> Any:
     if isinstance(typed, list | tuple):
-        return [item for item in typed if item.strip()] or None
-    if key == "query" or typed != "":  # without its words there is no topic: the file says so
-        return _stories(typed) if key == "alerts_per_day" else typed
-    return None
+        items = [item for item in typed if item.strip()]
+        return (_channels(items) if key == "channels" else items) or None
+    if key != "query" and typed == "":  # without its words there is no topic: the file says so
+        return None
+    read = {"alerts_per_day": _stories, "min_sources": _sources, "escalate": _escalate}.get(key)
+    return read(typed) if read else typed
+
+
+def _channels(typed: Sequence[str]) -> Sequence[object]:
+    """As topics.toml has them; a channel that was named with several times has one table."""
+    from daemon.topic_routes import INSTANT, Route, written
+
+    named: dict[str, dict[str, None]] = {}
+    for item in typed:
+        name, told, when = item.partition("=")
+        named.setdefault(name.strip(), {})[when.strip() if told else INSTANT] = None
+    return written(Route(name, tuple(times)) for name, times in named.items())
 
 
 def _stories(typed: str) -> float:
@@ -84,34 +128,77 @@ def _stories(typed: str) -> float:
     return int(number) if number.is_integer() else number
 
 
-def toml(value: object) -> str:
-    import tomlkit
+def _sources(typed: str) -> int:
+    if not re.fullmatch("[0-9]{1,4}", typed.strip()):
+        fail(f"--min-sources {typed}: write how many independent sources to wait for, as in 2", code=2)
+    return int(typed)
 
-    return tomlkit.item(value).as_string()
+
+def _escalate(typed: str) -> Mapping[str, object]:
+    found = _ESCALATE.fullmatch(typed)
+    if not found:
+        fail(f'--escalate {typed}: write sources and a time, as in "3 within 30m" or "3 within 30m to pager"', code=2)
+    channels = [name for name in re.split(r"[,\s]+", found[3] or "") if name]
+    return {"sources": int(found[1]), "within": found[2], **({"channels": channels} if channels else {})}
+
+
+def toml(value: object) -> str:
+    from daemon.toml_entries import rendered
+
+    return rendered(value)
 
 
 def keys(topic: "Topic") -> dict[str, Any]:
-    """Every key of topics.toml, by the name it has there; ``max_age`` in seconds."""
-    return {key: value for key, value in asdict(topic).items() if key not in ("version", "epoch")}
+    """Every key of topics.toml, by the name it has there; ``max_age`` and ``silence`` in seconds."""
+    from daemon.proposals import NO_KEYS
+    from daemon.topic_routes import joined, written
+
+    values = {key: value for key, value in asdict(topic).items() if key not in NO_KEYS}
+    return {**values, "channels": written(joined(topic))}
 
 
 def differing(topic: "Topic") -> dict[str, str]:
     """The keys that are not at their default, for people."""
-    shown = {}
-    for field in fields(topic):
-        value = getattr(topic, field.name)
-        default = field.default_factory() if field.default_factory is not MISSING else field.default
-        if field.name not in ("version", "epoch") and value != default:
-            shown[field.name] = _shown(field.name, value)
+    from consumers.model import Topic
+    from daemon.proposals import NO_KEYS, key_of
+
+    shown, default = {}, Topic(id="", query="")
+    for key in (field.name for field in fields(topic) if field.name not in NO_KEYS):
+        value = key_of(topic, key)
+        if value != key_of(default, key):
+            shown[key] = told(topic) if key == "channels" else _shown(key, value)
     return shown
 
 
+def told(topic: "Topic") -> str:
+    """ "desk · boss at 07:00 Europe/Paris weekdays"."""
+    from daemon.topic_routes import told_on
+
+    return cell(" · ".join(told_on(topic)))
+
+
+_UPDATES = {"all": "every report of a story is told", "none": "a story is told once, and never again"}
+
+
 def _shown(key: str, value: Any) -> str:
+    from daemon.topic_routes import louder
     from daemon.units import format_duration
 
     if key in ("require", "exclude"):
         return cell(_terms(value))
-    return format_duration(value) if key == "max_age" else f"{value:g}" if key == "alerts_per_day" else cell(value)
+    if key == "updates":
+        return f"{value}: {_UPDATES.get(value, 'what is new in a story is told')}"
+    said: Mapping[str, Callable[[Any], str]] = {
+        "max_age": format_duration,
+        "alerts_per_day": "{:g}".format,
+        "min_sources": "{} independent sources before anybody is told".format,
+        "severity": "{}, told in quiet hours, too".format,
+        "escalate": louder,
+        "yields_to": lambda ids: f"{', '.join(ids)}: what is told there is not told here again",
+        "spike": lambda _: "told when far more is reported than usual",
+        "silence": lambda seconds: f"told when nothing was reported for {format_duration(seconds)}",
+    }
+    return cell(said[key](value) if key in said else value)
 
 
 def _terms(wanted: "Wanted") -> str:

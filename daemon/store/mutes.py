@@ -1,9 +1,20 @@
 """Mutes in the store."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, case, select, update
 
 from consumers.holding import Mute
 from daemon.store import Store
+from daemon.store.living import raise_wanted
+from daemon.store.tables import alerts, deliveries, living_messages, mutes
+from daemon.store.upsert import insert_new
+
+_OVER = "its time was over"
+
+_column = mutes.c
 
 
 class Mutes:
@@ -13,15 +24,73 @@ class Mutes:
         self._store = store
 
     def add(self, mute: Mute) -> None:
-        raise NotImplementedError
+        """The same one again changes nothing."""
+        with self._store.write() as connection:
+            insert_new(mutes, [asdict(mute)], connection=connection)
+            _show(connection, mute, mute.since)
 
     def end(self, mute_id: str, now: float, why: str) -> bool:
         """What it holds is due now. False where there is none with this id, or it has ended."""
-        raise NotImplementedError
+        with self._store.write() as connection:
+            return end(connection, mute_id, now, why)
 
     def in_force(self, now: float) -> Sequence[Mute]:
-        raise NotImplementedError
+        with self._store.read() as connection:
+            return in_force(connection, now)
 
     def all(self, *, limit: int = 200) -> Sequence[Mute]:
         """Those in force first, then the newest."""
-        raise NotImplementedError
+        ended_last = case((_column.ended.is_(None), 0), else_=1)
+        query = select(mutes).order_by(ended_last, _column.since.desc(), _column.id).limit(limit)
+        with self._store.read() as connection:
+            return [_mute(row) for row in connection.execute(query)]
+
+
+def in_force(connection: Connection, now: float, *, locked: bool = False) -> Sequence[Mute]:
+    """``locked``: none of them ends before this transaction does."""
+    query = select(mutes).where(_column.ended.is_(None), _column.since <= now, _column.until > now)
+    query = query.order_by(_column.id)
+    return [_mute(row) for row in connection.execute(query.with_for_update(read=True) if locked else query)]
+
+
+def find(connection: Connection, mute_id: str) -> Mute | None:
+    row = connection.execute(select(mutes).where(_column.id == mute_id)).one_or_none()
+    return _mute(row) if row else None
+
+
+def end(connection: Connection, mute_id: str, now: float, why: str) -> bool:
+    """See ``Mutes.end``."""
+    mine = (_column.id == mute_id, _column.ended.is_(None))
+    if not connection.execute(update(mutes).where(*mine).values(ended=now, ended_why=why)).rowcount:
+        return False
+    held = deliveries.c.held.in_((f"mute {mute_id}", f"source mute {mute_id}"))
+    free = and_(deliveries.c.state == "held", deliveries.c.carrier == "")
+    connection.execute(update(deliveries).where(held, free).values(due=now))
+    if mute := find(connection, mute_id):
+        _show(connection, mute, now)
+    return True
+
+
+def over(connection: Connection, now: float) -> Sequence[str]:
+    """Mutes whose time is over and which have not ended."""
+    return connection.execute(select(_column.id).where(_column.ended.is_(None), _column.until <= now)).scalars().all()
+
+
+def expire(connection: Connection, now: float) -> None:
+    """End those whose time is over."""
+    for mute_id in over(connection, now):
+        end(connection, mute_id, now, _OVER)
+
+
+def _show(connection: Connection, mute: Mute, now: float) -> None:
+    """Messages that live say whether they are muted."""
+    if mute.kind == "story":
+        raise_wanted(connection, [mute.target], now)
+    elif mute.kind == "topic":
+        of_topic = alerts.c.id == living_messages.c.alert_id, alerts.c.topic_id == mute.target
+        told = select(living_messages.c.story_id).join(alerts, of_topic[0]).where(of_topic[1]).distinct()
+        raise_wanted(connection, connection.execute(told).scalars().all(), now)
+
+
+def _mute(row: Row[Any]) -> Mute:
+    return Mute(**row._asdict())

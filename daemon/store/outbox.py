@@ -2,46 +2,45 @@
 
 ::
 
-    pending ──claim──▶ sending ──▶ sent
-                        ▲   ├────▶ retry ──claim──▶ sending
-                        │   └────▶ dead, with a reason for people
-                     claim
+    held ──release──▶ pending ──claim──▶ sending ──▶ sent
+                        ▲  hold│          ▲   ├────▶ retry ──claim──▶ sending
+                        └──────┘          │   └────▶ dead, with a reason for people
+                                       claim
 
 ``sending`` is committed before the first byte leaves. A row that another sender has left in it is *in doubt*: it may
 have arrived. A sender that is late has its answer recorded as long as nobody has made a new attempt; that a message
 was sent is recorded in any case.
+
+A delivery may carry others: a digest, or an update with those that came after it. They wait in ``held`` until it is
+sent, and are sent with it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, or_, select, update
+from sqlalchemy import Connection, Select, and_, case, func, or_, select, update
 
-from consumers.errors import Reject
-from consumers.model import Match, Message, Notice, Story, Topic
-from daemon.store import Store
-from daemon.store.tables import alerts, channel_states, deliveries, stories, story_matches, topic_versions
+from consumers.holding import Quiet
+from consumers.model import Digest, Message, Notice
+from daemon.store import Store, living, mutes
+from daemon.store.claiming import claim
+from daemon.store.composing import Setting, message
+from daemon.store.composing_digests import compose_digest
+from daemon.store.digests import Carries
+from daemon.store.holds import FOR_GOOD
+from daemon.store.ledger import tell as write_down
+from daemon.store.living import Edit
+from daemon.store.outbox_rows import WAITING, Delivery, is_due, is_released, is_waiting, new_row
+from daemon.store.releasing import gather, has_released, is_flood, release
+from daemon.store.tables import alerts, channel_states, deliveries
 from daemon.store.upsert import insert_new, upsert
 from daemon.wire import from_json, to_json
 
-_WAITING = ("pending", "retry")
-_LONGEST_RETRY = 2 * 3600.0  # seconds; a due time beyond it was written by a clock that was wrong
-_LONGEST_WAIT = 86400.0  # the same for a first attempt, which waits for its alert to settle
+__all__ = ["Delivery", "Disabled", "Edit", "Outbox", "Queue", "Tell"]
+
 _CUT_SHORT = "Wirewatch stopped while this was on the wire"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """A row on its way out. ``since`` is when it was last put on the wire, where it is ``in_doubt``."""
-
-    id: str
-    alert_id: str  # empty for a notice
-    channel: str
-    attempts: int  # this one included
-    in_doubt: bool
-    since: float
-    notice: str | None = None
+_STARTED = ("sending", "retry")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +65,7 @@ class Queue:
     """What one channel has and had to send. ``oldest`` is when the longest waiting delivery was created."""
 
     waiting: int = 0
+    held: int = 0  # of which the time has not come; what is told elsewhere is not among them
     dead: int = 0
     sent: int = 0
     oldest: float | None = None
@@ -87,23 +87,23 @@ class Outbox:
 
         Returns how many.
         """
+        on_wire = (deliveries.c.channel == channel, deliveries.c.state == "sending")
         with self._store.write() as connection:
-            return connection.execute(
-                update(deliveries)
-                .where(deliveries.c.channel == channel, deliveries.c.state == "sending")
-                .values(state="retry", in_doubt=True, due=now, reason=_CUT_SHORT)
-            ).rowcount
+            ids = connection.execute(select(deliveries.c.id).where(*on_wire)).scalars().all()
+            write_down(connection, ids, "in doubt", now, _CUT_SHORT)
+            values = {"state": "retry", "in_doubt": True, "due": now, "reason": _CUT_SHORT}
+            return connection.execute(update(deliveries).where(*on_wire).values(**values)).rowcount
 
     def due_channels(self, now: float) -> frozenset[str]:
-        """Channels with something to send now."""
+        """Channels with something to send, to release or to edit now."""
         with self._store.read() as connection:
-            found = connection.execute(select(deliveries.c.channel).where(*_due(now)).distinct())
-            return frozenset(found.scalars())
+            due = select(deliveries.c.channel).where(or_(is_due(now), is_released(now))).distinct()
+            return frozenset(connection.execute(due).scalars()) | living.channels_to_edit(connection, now)
 
     def unfinished(self) -> Mapping[str, bool]:
         """Channels with something to send, now or later; true where something is on the wire."""
         on_wire = func.max(case((deliveries.c.state == "sending", 1), else_=0)).label("on_wire")
-        waiting = deliveries.c.state.in_((*_WAITING, "sending"))
+        waiting = deliveries.c.state.in_((*WAITING, "sending"))
         with self._store.read() as connection:
             rows = connection.execute(
                 select(deliveries.c.channel, on_wire).where(waiting).group_by(deliveries.c.channel)
@@ -120,48 +120,76 @@ class Outbox:
 
     def next_due(self) -> float | None:
         with self._store.read() as connection:
-            return connection.execute(select(func.min(deliveries.c.due)).where(_is_waiting())).scalar()
+            return connection.execute(select(func.min(deliveries.c.due)).where(is_waiting())).scalar()
 
-    def claim(self, now: float, channel: str) -> Delivery | None:
-        """The oldest due delivery of the channel, now ``sending``; ``None`` where there is none."""
-        oldest = select(deliveries).where(*_due(now), deliveries.c.channel == channel)
+    def release(self, now: float, channel: str) -> None:
+        """What was held on the channel and is due goes on: by itself, or together in a digest."""
+        with self._store.read() as connection:
+            if not has_released(connection, channel, now):
+                return
         with self._store.write() as connection:
-            row = connection.execute(oldest.order_by(deliveries.c.created, deliveries.c.id).limit(1)).one_or_none()
-            if row is None:
-                return None
-            on_wire = row.updated if row.in_doubt else now
-            claimed = connection.execute(
-                update(deliveries)
-                .where(deliveries.c.id == row.id, deliveries.c.attempts == row.attempts, _is_waiting())
-                .values(state="sending", attempts=row.attempts + 1, updated=on_wire)
-            )
-            if not claimed.rowcount:
-                return None  # somebody else was first
-        return Delivery(
-            id=row.id,
-            alert_id=row.alert_id,
-            channel=row.channel,
-            attempts=row.attempts + 1,
-            in_doubt=row.in_doubt,
-            since=row.updated if row.in_doubt else now,
-            notice=row.notice,
-        )
+            release(connection, channel, now)
+
+    def gather(self, now: float, channel: str, quiet: Quiet | None = None) -> None:
+        """For a channel that needs a pause between two messages: what is too much for it becomes one."""
+        with self._store.read() as connection:
+            if not is_flood(connection, channel, now):
+                return
+        with self._store.write() as connection:
+            gather(connection, channel, now, quiet)
+
+    def claim(self, now: float, channel: str, quiet: Quiet | None = None) -> Delivery | None:
+        """The oldest due delivery of the channel that need not wait, now ``sending``; ``None`` where there is none.
+
+        Those before it that have to wait are put aside.
+        """
+        with self._store.write() as connection:
+            return claim(connection, channel, now, quiet)
+
+    def end_mutes(self, now: float) -> None:
+        """Those whose time is over."""
+        with self._store.read() as connection:
+            if not mutes.over(connection, now):
+                return
+        with self._store.write() as connection:
+            mutes.expire(connection, now)
 
     def absent(self, delivery: Delivery, now: float) -> None:
         """The channel was asked and does not have it: it goes on the wire again, and is no longer in doubt."""
         with self._store.write() as connection:
             _set(connection, delivery, in_doubt=False, updated=now)
 
-    def sent(self, delivery_id: str, provider_id: str, now: float, *, note: str = "") -> None:
-        accepted = (deliveries.c.id == delivery_id, deliveries.c.state != "sent")  # the first receipt is the one kept
+    def sent(
+        self,
+        delivery_id: str,
+        provider_id: str,
+        now: float,
+        *,
+        note: str = "",
+        living: Message | None = None,
+        stale: bool = False,
+    ) -> None:
+        """With all that it carries. The first receipt is the one kept.
+
+        ``living``: the channel can edit it, and shows this now; ``stale``: or something older.
+        """
+        accepted = (deliveries.c.id == delivery_id, deliveries.c.state != "sent")
         values = {"state": "sent", "provider_id": provider_id, "in_doubt": False, "reason": note, "updated": now}
         with self._store.write() as connection:
-            connection.execute(update(deliveries).where(*accepted).values(values))
+            if not connection.execute(update(deliveries).where(*accepted).values(**values, carrier="")).rowcount:
+                return
+            write_down(connection, [delivery_id], "sent", now)
+            carried = _carried(connection, delivery_id)
+            write_down(connection, carried, "carried", now, _carrier_of(connection, delivery_id))
+            _with(connection, delivery_id, **values)
+            if living and provider_id and not living.thread:
+                self._begin(connection, living, provider_id, now, stale=stale)
 
     def retry(self, delivery: Delivery, at: float, reason: str, *, in_doubt: bool) -> None:
         """Due again ``at``."""
         with self._store.write() as connection:
-            _set(connection, delivery, state="retry", due=at, reason=reason, in_doubt=in_doubt)
+            if _set(connection, delivery, state="retry", due=at, reason=reason, in_doubt=in_doubt):
+                write_down(connection, [delivery.id], "in doubt" if in_doubt else "retried", delivery.at, reason)
 
     def hasten(self, channel: str, now: float) -> None:
         """The channel works again: what waits for another attempt is due."""
@@ -169,10 +197,22 @@ class Outbox:
             waiting = (deliveries.c.channel == channel, deliveries.c.state == "retry", deliveries.c.due > now)
             connection.execute(update(deliveries).where(*waiting).values(due=now))
 
-    def dead(self, delivery: Delivery, reason: str, now: float, *, tell: Tell | None = None) -> None:
-        """Given up, and the operator told of it, in one."""
+    def dead(
+        self, delivery: Delivery, reason: str, now: float, *, tell: Tell | None = None, apart: bool = False
+    ) -> None:
+        """Given up, and the operator told of it, in one. ``apart``: what it carries is tried by itself, one by one."""
         with self._store.write() as connection:
-            if _set(connection, delivery, state="dead", reason=reason, in_doubt=False, updated=now) and tell:
+            values = {"state": "dead", "reason": reason, "in_doubt": False, "updated": now}
+            if not _set(connection, delivery, **values):
+                return
+            write_down(connection, [delivery.id], "dead", now, reason)
+            carried = _carried(connection, delivery.id)
+            if apart:
+                _with(connection, delivery.id, state="pending", due=now)
+            else:
+                write_down(connection, carried, "dead", now, reason)
+                _with(connection, delivery.id, **values)
+            if tell and not (apart and carried):
                 _queue(connection, tell, now)
 
     def notify(self, tell: Tell, now: float) -> None:
@@ -194,7 +234,7 @@ class Outbox:
             if tell:
                 connection.execute(
                     update(deliveries)
-                    .where(deliveries.c.channel == delivery.channel, deliveries.c.alert_id == "", _is_waiting())
+                    .where(deliveries.c.channel == delivery.channel, deliveries.c.notice.is_not(None), is_waiting())
                     .values(channel=tell.channel, due=now)
                 )
                 _queue(connection, tell, now)
@@ -215,10 +255,12 @@ class Outbox:
     def queues(self) -> Mapping[str, Queue]:
         """By channel, removed ones included."""
         column = deliveries.c
-        waiting, sent = column.state.in_((*_WAITING, "sending")), column.state == "sent"
+        waiting, sent = column.state.in_((*WAITING, "sending")), column.state == "sent"
+        waits = and_(column.state == "held", column.due < FOR_GOOD)
         query = select(
             column.channel,
             func.sum(case((waiting, 1), else_=0)).label("waiting"),
+            func.sum(case((waits, 1), else_=0)).label("held"),
             func.sum(case((column.state == "dead", 1), else_=0)).label("dead"),
             func.sum(case((sent, 1), else_=0)).label("sent"),
             func.min(case((waiting, column.created))).label("oldest"),
@@ -227,36 +269,79 @@ class Outbox:
         with self._store.read() as connection:
             rows = connection.execute(query).all()
         return {
-            row.channel: Queue(
-                waiting=row.waiting, dead=row.dead, sent=row.sent, oldest=row.oldest, last_sent=row.last_sent
-            )
+            row.channel: Queue(**{name: value for name, value in row._asdict().items() if name != "channel"})
             for row in rows
         }
 
     # -- composing
 
-    def compose(self, delivery: Delivery) -> Message | Notice:
-        """The message from the story as it stands now. Raises ``Reject`` where it is no longer kept."""
+    def compose(self, delivery: Delivery) -> Message | Digest | Notice:
+        """From the stories as they stand now. Raises ``Reject`` where they are no longer kept."""
         if delivery.notice is not None:
             return from_json(Notice, delivery.notice)
-        return self.message(delivery.alert_id, delivery_id=delivery.id)
+        if delivery.carries is not None:
+            return compose_digest(self._store, delivery, self._page)
+        return self.message(delivery.alert_id, delivery_id=delivery.id, channel=delivery.channel, now=delivery.at)
 
-    def message(self, alert_id: str, *, delivery_id: str = "") -> Message:
+    def message(self, alert_id: str, *, delivery_id: str = "", channel: str = "", now: float | None = None) -> Message:
         """Raises ``Reject`` where the alert or its story is no longer kept."""
+        setting = Setting(page=self._page, channel=channel, delivery_id=delivery_id, now=now)
         with self._store.read() as connection:
-            row = connection.execute(_told(alert_id)).one_or_none()
-            if row is None:
-                raise Reject("its story is no longer kept")
-            return _message(delivery_id, row, _topic(connection, row.topic_id), self._page)
+            return message(connection, alert_id, setting)
+
+    # -- messages that live
+
+    def next_edit(self, now: float, channel: str) -> Edit | None:
+        with self._store.read() as connection:
+            return living.next_edit(connection, channel, now)
+
+    def shown(self, edit: Edit, now: float) -> Message:
+        """What the message is to show. Raises ``Reject`` where its story is no longer kept."""
+        return self.message(edit.alert_id, delivery_id=edit.delivery_id, channel=edit.channel, now=now)
+
+    def edited(self, edit: Edit, now: float) -> None:
+        with self._store.write() as connection:
+            living.edited(connection, edit, now)
+
+    def put_off(self, edit: Edit, at: float) -> None:
+        with self._store.write() as connection:
+            living.put_off(connection, edit, at)
+
+    def gone(self, edit: Edit) -> None:
+        """It cannot be edited any more."""
+        with self._store.write() as connection:
+            living.gone(connection, edit)
+
+    def _begin(self, connection: Connection, shown: Message, provider_id: str, now: float, *, stale: bool) -> None:
+        row = connection.execute(_told(shown.delivery_id)).one_or_none()
+        if row is None:
+            return
+        setting = Setting(page=self._page, channel=row.channel, delivery_id=shown.delivery_id, now=now)
+        stale = stale or message(connection, row.alert_id, setting) != replace(shown, possible_repeat=False)
+        living.begin(connection, row, provider_id, now, stale=stale)
 
 
-def _due(now: float) -> tuple[ColumnElement[bool], ...]:
-    too_late = now + case((deliveries.c.state == "retry", _LONGEST_RETRY), else_=_LONGEST_WAIT)
-    return _is_waiting(), or_(deliveries.c.due <= now, deliveries.c.due > too_late)
+def _told(delivery_id: str) -> Select[Any]:
+    of_alert = alerts.c.id == deliveries.c.alert_id
+    query = select(deliveries.c.id, deliveries.c.alert_id, deliveries.c.channel, alerts.c.story_id)
+    return query.join(alerts, of_alert).where(deliveries.c.id == delivery_id)
 
 
-def _is_waiting() -> ColumnElement[bool]:
-    return deliveries.c.state.in_(_WAITING)
+def _carried(connection: Connection, carrier: str) -> Sequence[str]:
+    mine = (deliveries.c.carrier == carrier, deliveries.c.state == "held")
+    return connection.execute(select(deliveries.c.id).where(*mine)).scalars().all()
+
+
+def _with(connection: Connection, carrier: str, **values: object) -> None:
+    """The same becomes of what it carries."""
+    mine = (deliveries.c.carrier == carrier, deliveries.c.state == "held")
+    connection.execute(update(deliveries).where(*mine).values(**values))
+
+
+def _carrier_of(connection: Connection, delivery_id: str) -> str:
+    """What a delivery is, for the ledger of those that it carries."""
+    carries = connection.execute(select(deliveries.c.carries).where(deliveries.c.id == delivery_id)).scalar()
+    return f"in the message “{from_json(Carries, carries).title}”" if carries else "with another one of its story"
 
 
 def _set(connection: Connection, delivery: Delivery, **values: object) -> bool:
@@ -264,62 +349,11 @@ def _set(connection: Connection, delivery: Delivery, **values: object) -> bool:
     mine = (
         deliveries.c.id == delivery.id,
         deliveries.c.attempts == delivery.attempts,
-        deliveries.c.state.in_(("sending", "retry")),
+        deliveries.c.state.in_(_STARTED),
     )
     return connection.execute(update(deliveries).where(*mine).values(**values)).rowcount == 1
 
 
 def _queue(connection: Connection, tell: Tell, now: float) -> None:
-    row = {
-        "id": tell.notice.delivery_id,
-        "alert_id": "",
-        "channel": tell.channel,
-        "state": "pending",
-        "due": now,
-        "attempts": 0,
-        "in_doubt": False,
-        "provider_id": "",
-        "reason": "",
-        "notice": to_json(tell.notice).decode(),
-        "created": now,
-        "updated": now,
-    }
+    row = new_row(tell.notice.delivery_id, tell.channel, now, notice=to_json(tell.notice).decode())
     insert_new(deliveries, [row], connection=connection)
-
-
-def _told(alert_id: str) -> Select[tuple[object, ...]]:
-    return (
-        select(alerts, stories.c.story, story_matches.c.match)
-        .join(stories, stories.c.id == alerts.c.story_id)
-        .join(story_matches, story_matches.c.match_id == alerts.c.match_id)
-        .where(alerts.c.id == alert_id)
-    )
-
-
-def _topic(connection: Connection, topic_id: str) -> str:
-    """Its query as last written; its id where it has none."""
-    versions = select(topic_versions.c.topic).where(
-        topic_versions.c.topic_id == topic_id, topic_versions.c.topic.is_not(None)
-    )
-    text = connection.execute(versions.order_by(topic_versions.c.version.desc()).limit(1)).scalar()
-    return from_json(Topic, text).query if text else topic_id
-
-
-def _message(delivery_id: str, row: Row[Any], topic: str, page: str) -> Message:
-    story, match = from_json(Story, row.story), from_json(Match, row.match)
-    return Message(
-        delivery_id=delivery_id,
-        topic_id=row.topic_id,
-        topic=topic,
-        kind=row.kind,
-        at=row.at,
-        headline=story.title,
-        url=match.article.url or next((report.url for report in story.reports if report.url), ""),
-        reports=story.reports,
-        independent=story.independent,
-        passage=match.passage,
-        reasons=match.reasons,
-        alert_id=row.id,
-        story_id=story.id,
-        page=f"{page}/alerts/{row.id}" if page else "",
-    )

@@ -10,6 +10,7 @@ from daemon.feeds import Feed
 from daemon.store import Store, tables
 from daemon.store.survey import DAY, UNFINISHED, FeedCondition, applied_versions, condition, feed_states
 from daemon.store.topics import TopicVersions
+from daemon.topic_routes import told_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,7 @@ class TopicLine:
     version: int
     applied: int
     since: float
-    channels: tuple[str, ...]
+    channels: tuple[str, ...]  # "boss at 07:00 Europe/Paris weekdays" where it is told at set times
     matches_24h: int
     alerts_24h: int
     last_alert: float | None
@@ -78,7 +79,7 @@ def topic_lines(store: Store, now: float) -> tuple[TopicLine, ...]:
             version=found.version,
             applied=applied.get(topic.id, 0),
             since=found.at,
-            channels=topic.channels,
+            channels=told_on(topic),
             matches_24h=int(matched.get(topic.id, 0)),
             alerts_24h=int(alerted.get(topic.id, 0)),
             last_alert=last.get(topic.id),

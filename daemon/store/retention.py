@@ -1,24 +1,28 @@
 """Forgetting by age and by size, in steps so small that nobody waits for them.
 
 A step is one transaction over at most ``rows`` rows of one kind. What is still needed is never forgotten: a delivery
-that is not finished keeps its story, an item that is still in its feed keeps its seen id.
+that is not finished keeps its story, also one that waits, an item that is still in its feed keeps its seen id.
 """
 
 import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, exists, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, or_, select, tuple_
 
 from consumers.stories import StoryRule
 from daemon.clock import Clock
 from daemon.store import Store
+from daemon.store.holds import FOR_GOOD
 from daemon.store.space import Forget, space_of
 from daemon.store.tables import (
     alerts,
     dead_letters,
     deliveries,
+    ledger,
     line_moves,
+    living_messages,
+    mutes,
     stories,
     story_matches,
 )
@@ -29,8 +33,8 @@ FINISHED: Final = ("sent", "dead")
 class Retention:
     """One thread. ``articles`` and ``seen`` are ages in seconds, ``max_size`` bytes of the store.
 
-    ``articles`` covers what comes from articles too: stories, alerts, deliveries, dead letters; ``seen`` how the
-    topics' lines moved.
+    ``articles`` covers what comes from articles too: stories, alerts, deliveries, the ledger, mutes, dead letters;
+    ``seen`` how the topics' lines moved.
     ``delete_articles`` takes all that belongs to them along; ``delete_seen`` spares what may still be in its feed.
     """
 
@@ -80,6 +84,8 @@ class Retention:
             lambda: self._delete_articles(old, rows) == rows,
             lambda: self._old_stories(min(old, now - StoryRule().window)),  # one that may go on is still needed
             lambda: self._old(deliveries, deliveries.c.alert_id == "", deliveries.c.updated < old, _finished()),
+            lambda: self._old_steps(old),
+            lambda: self._old(mutes, func.coalesce(mutes.c.ended, mutes.c.until) < old),
             lambda: self._old(dead_letters, dead_letters.c.at < old),
             lambda: self._delete_seen(now - self._seen, rows) == rows,
             lambda: self._old_moves(now - self._seen),
@@ -116,16 +122,19 @@ class Retention:
             if not self._delete(connection, story_matches, story_matches.c.story_id.in_(ids)):
                 told = connection.scalars(select(alerts.c.id).where(alerts.c.story_id.in_(ids))).all()
                 connection.execute(delete(deliveries).where(deliveries.c.alert_id.in_(told)))
+                connection.execute(delete(living_messages).where(living_messages.c.story_id.in_(ids)))
+                connection.execute(delete(ledger).where(ledger.c.story_id.in_(ids)))
                 connection.execute(delete(alerts).where(alerts.c.id.in_(told)))
                 connection.execute(delete(stories).where(stories.c.id.in_(ids)))
         return True
 
     def _old_moves(self, before: float) -> bool:
-        key = (line_moves.c.topic_id, line_moves.c.at)
-        with self._store.write() as connection:
-            found = connection.execute(select(*key).where(line_moves.c.at < before).limit(self._rows)).all()
-            connection.execute(delete(line_moves).where(tuple_(*key).in_([tuple(row) for row in found])))
-        return len(found) == self._rows
+        return self._old(line_moves, line_moves.c.at < before)
+
+    def _old_steps(self, before: float) -> bool:
+        """Of stories that are no longer kept; the others keep their history."""
+        kept = exists().where(stories.c.id == ledger.c.story_id)
+        return self._old(ledger, ledger.c.at < before, ~kept)
 
     def _old(self, table: Table, *which: ColumnElement[bool]) -> bool:
         with self._store.write() as connection:
@@ -133,10 +142,13 @@ class Retention:
 
     def _delete(self, connection: Connection, table: Table, *which: ColumnElement[bool]) -> bool:
         """At most ``rows`` of them; whether that many were there."""
-        key = table.primary_key.columns.values()[0]
-        ids = connection.scalars(select(key).where(*which).limit(self._rows)).all()
-        connection.execute(delete(table).where(key.in_(ids)))
-        return len(ids) == self._rows
+        key = table.primary_key.columns.values()
+        found = connection.execute(select(*key).where(*which).limit(self._rows)).all()
+        mine = key[0].in_([row[0] for row in found])
+        if len(key) > 1:
+            mine = tuple_(*key).in_([tuple(row) for row in found])
+        connection.execute(delete(table).where(mine))
+        return len(found) == self._rows
 
 
 def _forgettable(before: float) -> Sequence[ColumnElement[bool]]:
@@ -144,7 +156,7 @@ def _forgettable(before: float) -> Sequence[ColumnElement[bool]]:
     unfinished = (
         select(alerts.c.id)
         .join(deliveries, deliveries.c.alert_id == alerts.c.id)
-        .where(alerts.c.story_id == stories.c.id, deliveries.c.state.not_in(FINISHED))
+        .where(alerts.c.story_id == stories.c.id, ~_finished())
     )
     joined = exists().where(story_matches.c.story_id == stories.c.id, story_matches.c.at >= before)
     told_of = exists().where(alerts.c.story_id == stories.c.id, alerts.c.at >= before)
@@ -152,4 +164,6 @@ def _forgettable(before: float) -> Sequence[ColumnElement[bool]]:
 
 
 def _finished() -> ColumnElement[bool]:
-    return deliveries.c.state.in_(FINISHED)
+    """Sent, given up, or told by another topic in its place."""
+    never = and_(deliveries.c.state == "held", deliveries.c.carrier == "", deliveries.c.due >= FOR_GOOD)
+    return or_(deliveries.c.state.in_(FINISHED), never)

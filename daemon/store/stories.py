@@ -8,19 +8,25 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, select, update
+from sqlalchemy import Connection, Row, Select, exists, func, select, update
 
 from consumers.alerting import Decisions, Remembered
 from consumers.model import Alert, Match, Story
 from consumers.stories import Joined, StoryRule
 from daemon.errors import Fenced
-from daemon.store import Store
+from daemon.store import Store, ledger
+from daemon.store.holds import release_ids
+from daemon.store.ledger import in_chunks
+from daemon.store.living import raise_wanted
+from daemon.store.story_details import newest
+from daemon.store.story_rows import alert_of, alert_row, delivery_row, match_row, merge, story_row
 from daemon.store.tables import alerts, deliveries, stories, story_matches, story_turns
 from daemon.store.told import Progress, Told, deliveries_of, recent
 from daemon.store.upsert import insert_new, upsert
-from daemon.wire import from_json, to_json
+from daemon.wire import from_json
 
 _RULE = StoryRule()
+_UNSENT = ("pending", "held")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,18 +55,26 @@ class Stories:
         """Keep all of it or nothing; returning means durable. Recording it again changes no story and no alert.
 
         ``turns``: of the stories that the decisions were made with. Returns the new ones of the topics that were
-        written. Raises ``Fenced`` where somebody else has written one of them since.
+        written. Raises ``Fenced`` where somebody else has written one of them since, or where an alert went out that
+        the decisions still add to.
         """
         written = {topic_id: turns[topic_id] for topic_id in sorted(decisions.topics)}
         if not written:
             return {}
         with self._store.write() as connection:
             for topic_id, turn in written.items():  # first and in order: two that write the same topics take turns
-                _advance(connection, topic_id, turn)
-            upsert(stories, [_story_row(story) for story in decisions.stories], connection=connection)
-            upsert(story_matches, [_match_row(joined) for joined in decisions.joined], connection=connection)
-            insert_new(alerts, [_alert_row(alert) for alert in decisions.alerts], connection=connection)
-            insert_new(deliveries, _delivery_rows(decisions), connection=connection)
+                advance(connection, topic_id, turn)
+            _refuse_sent(connection, decisions.unsent)
+            upsert(stories, [story_row(story) for story in decisions.stories], connection=connection)
+            upsert(story_matches, [match_row(joined) for joined in decisions.joined], connection=connection)
+            insert_new(alerts, [alert_row(alert) for alert in decisions.alerts], connection=connection)
+            rows = [delivery_row(due, decisions.at) for due in decisions.deliveries]
+            insert_new(deliveries, rows, connection=connection)
+            ledger.write(connection, decisions.steps)
+            for merged in decisions.merged:
+                merge(connection, merged)
+            release_ids(connection, decisions.released, decisions.at)
+            raise_wanted(connection, [story.id for story in decisions.stories], decisions.at)
         return {topic_id: turn + 1 for topic_id, turn in written.items()}
 
     def recorded(self, match_ids: Collection[str]) -> Mapping[str, Joined]:
@@ -79,16 +93,8 @@ class Stories:
         joined_since = story_matches.c.at >= since
         warm = select(stories.c.id).where(
             stories.c.topic_id.in_(topic_ids), exists().where(story_matches.c.story_id == stories.c.id, joined_since)
-        )
-        newest = (story_matches.c.at.desc(), story_matches.c.match_id.desc())
-        place = func.row_number().over(partition_by=story_matches.c.story_id, order_by=newest).label("place")
-        ranked = select(story_matches.c.match_id, place).where(story_matches.c.story_id.in_(warm)).subquery()
-        kept = (
-            select(story_matches.c.story_id, story_matches.c.at, story_matches.c.match)
-            .join(ranked, ranked.c.match_id == story_matches.c.match_id)
-            .where(ranked.c.place <= members)
-            .order_by(story_matches.c.at, story_matches.c.match_id)
-        )
+        )  # one that was absorbed has no matches any more
+        told = select(alerts).where(alerts.c.story_id.in_(warm)).order_by(alerts.c.at, alerts.c.id)
         with self._store.read() as connection:
             return Remembered(
                 topics=frozenset(topic_ids),
@@ -98,11 +104,10 @@ class Stories:
                 ),
                 joined=tuple(
                     Joined(match=from_json(Match, row.match), story_id=row.story_id, at=row.at)
-                    for row in connection.execute(kept)
+                    for row in connection.execute(_newest_matches(warm, members))
                 ),
-                alerted=frozenset(
-                    connection.execute(select(alerts.c.story_id).where(alerts.c.story_id.in_(warm))).scalars()
-                ),
+                alerts=tuple(alert_of(row) for row in connection.execute(told)),
+                sent=frozenset(connection.execute(_sent(warm)).scalars()),
             )
 
     def alerts(self, *, limit: int, since: float = 0.0, topic_id: str = "") -> Sequence[Told]:
@@ -121,14 +126,12 @@ class Stories:
         return _detail(row, deliveries_of(self._store, alert_id)) if row else None
 
     def recent_stories(self, topic_id: str, *, limit: int = 50) -> Sequence[Story]:
-        """The one reported last first."""
-        query = select(stories.c.story).where(stories.c.topic_id == topic_id)
-        with self._store.read() as connection:
-            rows = connection.execute(query.order_by(stories.c.latest.desc(), stories.c.id).limit(limit)).scalars()
-            return [from_json(Story, text) for text in rows]
+        """The one reported last first; without those that turned out to be another one."""
+        return newest(self._store, topic_id=topic_id, limit=limit)
 
 
-def _advance(connection: Connection, topic_id: str, turn: int) -> None:
+def advance(connection: Connection, topic_id: str, turn: int) -> None:
+    """Raises ``Fenced`` where somebody else has written the topic's stories since that turn."""
     if turn == 0:
         insert_new(story_turns, [{"topic_id": topic_id, "turn": 0}], connection=connection)
     expected = (story_turns.c.topic_id == topic_id, story_turns.c.turn == turn)
@@ -136,64 +139,36 @@ def _advance(connection: Connection, topic_id: str, turn: int) -> None:
         raise Fenced(f"somebody else has written the stories of {topic_id}")
 
 
-def _story_row(story: Story) -> dict[str, Any]:
-    return {"id": story.id, "topic_id": story.topic_id, "latest": story.latest, "story": to_json(story).decode()}
+def _refuse_sent(connection: Connection, alert_ids: Collection[str]) -> None:
+    """What was to be in these alerts is not in them any more. Locked: nobody sends one before this is written."""
+    for ids in in_chunks(alert_ids):
+        query = select(deliveries.c.state).where(deliveries.c.alert_id.in_(ids)).order_by(deliveries.c.id)
+        if any(state not in _UNSENT for state in connection.execute(query.with_for_update()).scalars()):
+            raise Fenced("an alert that more was to be said in has gone out")
 
 
-def _match_row(joined: Joined) -> dict[str, Any]:
-    return {
-        "match_id": joined.match.id,
-        "story_id": joined.story_id,
-        "topic_id": joined.match.topic_id,
-        "article_id": joined.match.article.id,
-        "at": joined.at,
-        "match": to_json(joined.match).decode(),
-    }
+def _newest_matches(warm: Select[tuple[str]], members: int) -> Select[Any]:
+    """Of each of these stories, in the order in which they joined."""
+    newest = (story_matches.c.at.desc(), story_matches.c.match_id.desc())
+    place = func.row_number().over(partition_by=story_matches.c.story_id, order_by=newest).label("place")
+    ranked = select(story_matches.c.match_id, place).where(story_matches.c.story_id.in_(warm)).subquery()
+    return (
+        select(story_matches.c.story_id, story_matches.c.at, story_matches.c.match)
+        .join(ranked, ranked.c.match_id == story_matches.c.match_id)
+        .where(ranked.c.place <= members)
+        .order_by(story_matches.c.at, story_matches.c.match_id)
+    )
 
 
-def _alert_row(alert: Alert) -> dict[str, Any]:
-    return {
-        "id": alert.id,
-        "topic_id": alert.topic_id,
-        "story_id": alert.story_id,
-        "kind": alert.kind,
-        "match_id": alert.match_id,
-        "at": alert.at,
-        "channels": to_json(alert.channels).decode(),
-    }
-
-
-def _delivery_rows(decisions: Decisions) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": due.id,
-            "alert_id": due.alert_id,
-            "channel": due.channel,
-            "state": "pending",
-            "due": due.due,
-            "attempts": 0,
-            "in_doubt": False,
-            "provider_id": "",
-            "reason": "",
-            "notice": None,
-            "created": decisions.at,
-            "updated": decisions.at,
-        }
-        for due in decisions.deliveries
-    ]
+def _sent(warm: Select[tuple[str]]) -> Select[Any]:
+    """Alerts of these stories that went out on some channel, or are on their way."""
+    query = select(deliveries.c.alert_id).join(alerts, alerts.c.id == deliveries.c.alert_id).distinct()
+    return query.where(alerts.c.story_id.in_(warm), alerts.c.kind == "first", deliveries.c.state.not_in(_UNSENT))
 
 
 def _detail(row: Row[Any], progress: tuple[Progress, ...]) -> AlertDetail:
     return AlertDetail(
-        alert=Alert(
-            id=row.id,
-            topic_id=row.topic_id,
-            story_id=row.story_id,
-            kind=row.kind,
-            at=row.at,
-            match_id=row.match_id,
-            channels=tuple(from_json(list[str], row.channels)),
-        ),
+        alert=alert_of(row),
         story=from_json(Story, row.story) if row.story else None,
         match=from_json(Match, row.match) if row.match else None,
         deliveries=progress,

@@ -19,13 +19,15 @@ class Progress:
 
     id: str
     channel: str
-    state: str  # pending | sending | retry | sent | dead
+    state: str  # pending | held | sending | retry | sent | dead
     attempts: int
     reason: str
     provider_id: str
     created: float
     due: float
     at: float
+    held: str = ""  # what it waits for until ``due``, or waited for last
+    carrier: str = ""  # the delivery that tells this one as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,8 @@ def _progress(connection: Connection, alert_ids: Sequence[str]) -> Mapping[str, 
                 created=row.created,
                 due=row.due,
                 at=row.updated,
+                held=row.held,
+                carrier=row.carrier,
             )
             found[row.alert_id] = (*found.get(row.alert_id, ()), one)
     return found

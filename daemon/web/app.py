@@ -20,6 +20,7 @@ from daemon.health import Health
 from daemon.status import Status, ago
 from daemon.store.alert_cards import AlertCard
 from daemon.store.overview import ChannelLine, FeedLine, TopicLine
+from daemon.web.slack import SlackEndpoint, add_slack, is_slack
 from daemon.web.views import Views, segments
 
 _HERE = Path(__file__).parent
@@ -42,13 +43,17 @@ _HEADERS = {
 Lag = Callable[[], Mapping[tuple[str, str], int]]
 
 
-def make_app(health: Health, registry: CollectorRegistry, views: Views, lag: Lag = dict) -> FastAPI:
-    """For a loopback address: requests whose Host names anything else are refused.
+def make_app(
+    health: Health, registry: CollectorRegistry, views: Views, lag: Lag = dict, slack: SlackEndpoint | None = None
+) -> FastAPI:
+    """For a loopback address: requests whose Host names anything else are refused, but for Slack's signed ones.
 
     ``lag`` is told in ``/readyz``: by (stream, group), how many records are yet to be done.
     """
     app = FastAPI(title="Wirewatch", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
-    _guard(app)
+    _guard(app, slack is not None)
+    if slack is not None:
+        add_slack(app, slack)
     _watch(app, health, registry, lag)
     _api(app, views)
     _pages(app, health, views)
@@ -87,10 +92,11 @@ def is_local(host: str) -> bool:
         return False
 
 
-def _guard(app: FastAPI) -> None:
+def _guard(app: FastAPI, slack: bool) -> None:
     @app.middleware("http")
     async def guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        if is_local(request.headers.get("host", "")):
+        signed = slack and is_slack(request.scope["path"])  # request.url is made of the Host that was sent
+        if signed or is_local(request.headers.get("host", "")):
             response = await call(request)
         else:
             response = JSONResponse({"error": "ask for this page by its loopback address"}, status_code=421)

@@ -7,7 +7,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.alerting import Alerter, BackfillSummary, Decisions, Remembered, lines
+from consumers.alerting import Alerter, Decisions, Remembered
+from consumers.backfill_summary import BackfillSummary, lines
 from consumers.ids import alert_id, delivery_id
 from consumers.model import Match, Topic
 from tests.fake_events import DAY, START, Events
@@ -29,7 +30,7 @@ def remembered(*batches: Decisions) -> Remembered:
         topics=frozenset(topic_id for batch in batches for topic_id in batch.topics),
         stories=tuple(stories.values()),
         joined=tuple(joined.values()),
-        alerted=frozenset(alert.story_id for batch in batches for alert in batch.alerts),
+        alerts=tuple(alert for batch in batches for alert in batch.alerts),
     )
 
 

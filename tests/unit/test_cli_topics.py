@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from consumers.model import Topic, Wanted
+from consumers.model import Escalation, Scheduled, Topic, Wanted
 from daemon.cli import app
 from daemon.clock import SystemClock
 from daemon.control import own
@@ -53,12 +53,16 @@ EVERY_OPTION = (
     *("--example", "https://example.org/a", "--example", "text:Planes struck.", "--counter-example", "article:5f"),
     *("--require", "Russia", "--require", '"air force"', "--exclude", r"re:\bIsraeli (air)?strike"),
     *("--language", "en", "--language", "fr", "--source", "*.example.org", "--not-source", "www.other.test"),
+    *("--channel", "console", "--channel", "console=7:00 Europe/Paris weekdays", "--updates", "all"),
+    *("--min-sources", "2", "--severity", "urgent", "--escalate", "3 within 30m to console", "--yields-to", "strikes"),
+    *("--silence", "6h"),
 )
 
 
 def test_add_takes_every_key_of_a_topic(desk: Desk) -> None:
-    result = desk.topics("add", "raids", *EVERY_OPTION)
+    result = desk.topics("add", "raids", *EVERY_OPTION, "--spike")
     assert result.exit_code == 0, result.output
+    assert 'channels = [{name = "console", when = ["instant", "7:00 Europe/Paris weekdays"]}]' in result.stdout
     assert topics_file(desk.file, ["console"]).find("raids") == Topic(
         id="raids",
         query="raids",
@@ -73,13 +77,23 @@ def test_add_takes_every_key_of_a_topic(desk: Desk) -> None:
         sources=("*.example.org",),
         not_sources=("other.test",),
         max_age=7 * 86_400.0,
+        digests=(Scheduled(channel="console", when="07:00 Europe/Paris weekdays"),),
+        updates="all",
+        min_sources=2,
+        severity="urgent",
+        escalate=Escalation(sources=3, within=1800.0, channels=("console",)),
+        yields_to=("strikes",),
+        spike=True,
+        silence=6 * 3600.0,
     )
 
 
 def test_no_key_of_a_topic_is_missing_on_the_command_line(desk: Desk) -> None:
     """The tests about every option would not notice a new key."""
-    given = {*EVERY_OPTION, "--query", "--alerts-per-day", "--channel", "--disable"}
-    changed = desk.topics("edit", "strikes", *EVERY_OPTION, "--query", "x", "--channel", "console", "--disable")
+    desk.topics("add", "raids")
+    given = {*EVERY_OPTION, "--query", "--alerts-per-day", "--disable", "--spike", "--no-spike"}
+    every = [word.replace("strikes", "raids") for word in EVERY_OPTION]
+    changed = desk.topics("edit", "strikes", *every, "--query", "x", "--disable", "--spike")
     assert changed.exit_code == 0, changed.output
     written = set(re.findall(r"^(\w+) = ", desk.file.read_text().replace('"strikes" # for ever', '"strikes"'), re.M))
     assert written | {"alerts_per_day"} == set(TopicEntry.model_fields)
@@ -102,7 +116,8 @@ def test_an_option_of_edit_replaces_the_list_and_an_empty_text_clears_it(desk: D
     topic = topics_file(desk.file, ["console"]).find("raids")
     assert (topic.require, topic.exclude) == (Wanted(any=("Moscow",)), Wanted())
     assert (topic.languages, topic.max_age, topic.sources) == ((), None, ("*.example.org",))
-    desk.topics("edit", "raids", *(word if word.startswith("--") else "" for word in EVERY_OPTION), "--require", "")
+    cleared = [word if word.startswith("--") else "" for word in EVERY_OPTION]
+    assert desk.topics("edit", "raids", *cleared, "--require", "").exit_code == 0
     assert topics_file(desk.file, ["console"]).find("raids") == Topic(id="raids", query="raids")
 
 
@@ -139,6 +154,15 @@ def test_a_number_that_is_none_is_wrong_use(desk: Desk) -> None:
         ("--max-age", "7", "is not a duration"),
         ("--source", "https://example.org/a", 'did you mean "example.org"'),
         ("--example", "a page", "text:…"),
+        ("--channel", "console=07:00", "name the zone"),
+        ("--channel", "console=07:00 Paris", 'did you mean "Europe/Paris"'),
+        ("--updates", "new", '"all", "new-facts" or "none"'),
+        ("--min-sources", "21", "less than or equal to 20"),
+        ("--severity", "high", '"normal" or "urgent"'),
+        ("--escalate", "1 within 30m", "greater than or equal to 2"),
+        ("--escalate", "3 within 30m to pager", 'there is no channel "pager"'),
+        ("--yields-to", "strike", 'there is no topic "strike"'),
+        ("--silence", "1s", "from 10m to 30d"),
     ],
 )
 def test_a_value_that_is_wrong_is_one_sentence_and_nothing_is_written(
@@ -149,6 +173,36 @@ def test_a_value_that_is_wrong_is_one_sentence_and_nothing_is_written(
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert sentence in result.stderr
     assert desk.file.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [("--min-sources", "two", "how many independent sources"), ("--escalate", "3", 'as in "3 within 30m"')],
+)
+def test_an_option_that_cannot_be_read_is_wrong_use(desk: Desk, option: str, value: str, sentence: str) -> None:
+    result = desk.topics("edit", "strikes", option, value)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert f"{option} {value}: write" in result.stderr
+    assert sentence in result.stderr
+
+
+def test_show_says_in_words_how_a_topic_is_told(desk: Desk) -> None:
+    desk.topics("add", "raids", "--spike", *EVERY_OPTION)
+    shown = desk.topics("show", "raids").stdout
+    for line in (
+        "channels         console at once and at 07:00 Europe/Paris weekdays",
+        "updates          all: every report of a story is told",
+        "min_sources      2 independent sources before anybody is told",
+        "severity         urgent, told in quiet hours, too",
+        "escalate         3 sources within 30m, also on console",
+        "yields_to        strikes: what is told there is not told here again",
+        "spike            told when far more is reported than usual",
+        "silence          told when nothing was reported for 6h",
+    ):
+        assert f"{line}\n" in shown
+    assert "console at once and at 07:00" in desk.topics("list").stdout
+    (_, row) = json.loads(desk.topics("list", "--json").stdout)
+    assert row["channels"] == [{"name": "console", "when": ["instant", "07:00 Europe/Paris weekdays"]}]
 
 
 def test_show_prints_only_what_is_not_at_its_default(desk: Desk) -> None:

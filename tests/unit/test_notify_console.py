@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from consumers.errors import Retry
-from consumers.model import Message, Passage
+from consumers.model import Digest, Message, Passage
 from consumers.notify import wording
 from consumers.notify.console import ConsoleNotifier, render
-from tests.alert_samples import ALERT, HOSTILE, NOON, NOTICE, marks, messages
+from tests.alert_samples import ALERT, DIGEST, ESCALATION, HOSTILE, NOON, NOTICE, digests, marks, messages
 
+LATER = NOON + 100 * 60
 EXPECTED = """\
 Russian airstrikes Syria · first report · 14:02 UTC
 Russian warplanes strike targets near Homs, ministry says  (3 sources, 2 independent)
@@ -20,6 +22,51 @@ Russian warplanes strike targets near Homs, ministry says  (3 sources, 2 indepen
   said, adding that depots and command posts were destroyed. …”
 Why: words Russian, air strikes, Homs; passage 2 of 9; clearly above the line
 open https://example.org/news/2025/11/21/homs?id=4&lang=en
+"""
+EXPECTED_ESCALATION = """\
+Russian airstrikes Syria · urgent · 15:13 UTC
+Urgent: 3 independent sources within 30 minutes
+New: toll 12 → 19 (site-two.example)
+  “At least 19 people were killed, the civil defence said.”
+Russian warplanes strike targets near Homs, ministry says
+  14 reports, 4 sources, 3 independent · latest 15:40 UTC
+  site-two.example 15:10 · site-four.example 14:42 · site-three.example 14:01 (copy of example.org)
+  · site-two.example 13:57 · example.org 13:51
+  So far: 14:42 place Idlib (site-four.example) · 14:24 actor United Nations (example.org)
+Why: words Russian, air strikes, Homs; passage 2 of 9; clearly above the line
+open https://site-two.example/toll
+"""
+EXPECTED_DIGEST = """\
+Digest of 07:00 Europe/Paris · 3 stories in 2 topics, 1 urgent · 15:42 UTC
+What was reported since yesterday, 07:00.
+
+Russian airstrikes Syria · 2 stories
+  Russian warplanes strike targets near Homs, ministry says
+    update · 14 reports, 4 sources, 3 independent · latest 15:40 UTC
+    15:37 correction: twenty strikes → twelve strikes (example.org)
+    15:10 toll 12 → 19 (site-two.example)
+    14:42 place Idlib (site-four.example)
+    and 1 more
+    open https://site-two.example/toll
+  Depot near Idlib burns
+    Urgent: 3 independent sources within 30 minutes
+    14 reports, 4 sources, 3 independent · latest 15:40 UTC
+    15:10 toll 12 → 19 (site-two.example)
+    14:42 place Idlib (site-four.example)
+    14:24 actor United Nations (example.org)
+    open https://site-two.example/toll
+
+River floods in Europe · 1 story
+  Thousands leave their homes as the Danube rises to a record in Passau
+    first report · 1 source · latest 13:02 UTC
+    open https://river.example/danube
+
+Just under the line
+  Russian airstrikes Syria
+    Moscow denies new deployment (site-five.example 14:12)
+  Grain exports from Odesa
+    Wheat futures fall (trade.example 14:02)
+page https://wirewatch.example/digests/1
 """
 OURS = re.compile(r"\x1b\[[0-9;]*m|\x1b\]8;[^\x1b]*\x1b\\")  # colours and links as rich writes them
 UNWANTED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -30,6 +77,15 @@ def test_an_alert_reads_as_people_expect_it() -> None:
     assert "\n".join(lines) + "\n" == EXPECTED
 
 
+@pytest.mark.parametrize(("told", "expected"), [(ESCALATION, EXPECTED_ESCALATION), (DIGEST, EXPECTED_DIGEST)])
+def test_follow_ups_lead_with_what_is_new_and_digests_go_by_topic_and_story(
+    told: Message | Digest, expected: str
+) -> None:
+    for colour in (False, True):
+        shown = OURS.sub("", render(told, now=LATER, width=100, colour=colour))
+        assert "\n".join(line.rstrip() for line in shown.splitlines()) + "\n" == expected
+
+
 def test_in_colour_the_match_stands_out_and_the_link_can_be_opened() -> None:
     shown = render(ALERT, now=NOON, width=100, colour=True)
     assert "\x1b[1;33mRussian\x1b[0m" in shown
@@ -38,9 +94,9 @@ def test_in_colour_the_match_stands_out_and_the_link_can_be_opened() -> None:
     assert plain == EXPECTED.splitlines()
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(messages())
-def test_no_article_can_command_the_terminal(message: Message) -> None:
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(st.one_of(messages(), digests()))
+def test_no_article_can_command_the_terminal(message: Message | Digest) -> None:
     assert not UNWANTED.search(render(message, now=NOON, width=80))
     assert not UNWANTED.search(OURS.sub("", render(message, now=NOON, width=80, colour=True)))
 

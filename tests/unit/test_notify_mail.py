@@ -17,11 +17,11 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from hypothesis import HealthCheck, given, settings
 
 from consumers.errors import Refused, Reject, Retry
-from consumers.model import Message
+from consumers.model import Digest, Message, NearMiss, TopicDigest
 from consumers.notify import Unanswered
 from consumers.notify.mail import MailNotifier
-from consumers.notify.mail_content import html, mail, text
-from tests.alert_samples import ALERT, HOSTILE, NOON, NOTICE, messages
+from consumers.notify.mail_content import mail
+from tests.alert_samples import ALERT, DIGEST, ESCALATION, HOSTILE, NOON, NOTICE, TOLL, UPDATE, digests, messages
 
 SENDER = "Wirewatch <alerts@desk.example.org>"
 HEADERS = {
@@ -37,6 +37,7 @@ HEADERS = {
     "MIME-Version",
     "Content-Type",
 }
+URGENT = {"Importance", "X-Priority"}
 
 
 @dataclass
@@ -121,7 +122,9 @@ async def test_an_alert_arrives_as_a_mail_that_reads_in_text_and_in_html(opened:
     receipt = await notifier(at.port).send(ALERT)
     (letter,) = at.office.letters
     assert letter["Subject"] == "Russian airstrikes Syria: Russian warplanes strike targets near Homs, ministry says"
-    assert letter["Message-ID"] == receipt.provider_id == f"<{ALERT.delivery_id}@desk.example.org>"
+    assert letter["Message-ID"] == f"<{ALERT.delivery_id}@desk.example.org>"
+    assert receipt.provider_id == f"{letter['Message-ID']} {letter['Subject']}"
+    assert letter["In-Reply-To"] is None
     assert letter["Auto-Submitted"] == "auto-generated"
     assert letter["List-Id"] == "<russian-airstrikes-syria.wirewatch.desk.example.org>"
     assert letter.get_content_type() == "multipart/alternative"
@@ -142,6 +145,20 @@ async def test_every_attempt_has_the_same_id_and_a_notice_has_one_too(opened: Op
     assert at.office.letters[2]["Subject"] == "Wirewatch: channel desk is disabled"
 
 
+async def test_what_a_receipt_says_is_enough_to_answer_the_mail_later(opened: Opening) -> None:
+    at = await opened()
+    first = (await notifier(at.port).send(ALERT)).provider_id
+    renamed = replace(UPDATE, headline="Toll rises to 19", thread=first, follows=(first,))
+    second = (await notifier(at.port).send(renamed)).provider_id
+    await notifier(at.port).send(replace(ESCALATION, thread=first, follows=(first, second)))
+    told, update, escalation = at.office.letters
+    assert update["In-Reply-To"] == told["Message-ID"]
+    assert escalation["In-Reply-To"] == update["Message-ID"]
+    assert str(escalation["References"]).split()[1:] == [told["Message-ID"], update["Message-ID"]]
+    assert {letter["Subject"] for letter in (update, escalation)} == {f"Re: {told['Subject']}"}
+    assert escalation["Importance"] == "high"
+
+
 class Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -160,8 +177,10 @@ def test_any_article_makes_a_mail_with_our_headers_our_tags_and_nothing_remote(m
     made = mail(message, sender=SENDER, recipients=("desk@example.org",), now=NOON)
     parsed = email.message_from_bytes(made.as_bytes(), policy=email.policy.default)
     assert isinstance(parsed, EmailMessage)
-    assert set(parsed.keys()) == HEADERS
-    assert len(parsed.keys()) == len(HEADERS)
+    expected = HEADERS | (URGENT if message.severity == "urgent" or message.kind == "escalation" else set())
+    assert set(parsed.keys()) - {"In-Reply-To"} == expected
+    assert len(parsed.keys()) == len(set(parsed.keys()))
+    assert parsed["Subject"] == made["Subject"]
     assert max(len(line) for line in made.as_bytes().splitlines()) <= 998
     plain, rich = (part.get_content() for part in parsed.iter_parts())
     assert not set(plain) & set("\x1b\x07\u202e\u2066")
@@ -169,6 +188,47 @@ def test_any_article_makes_a_mail_with_our_headers_our_tags_and_nothing_remote(m
     page.feed(rich)
     assert not {"script", "img", "iframe", "link", "object", "form"} & set(page.tags)
     assert all(link.startswith(("http://", "https://")) for link in page.links)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(digests())
+def test_any_digest_is_a_mail_that_gmail_shows_whole(digest: Digest) -> None:
+    made = mail(digest, sender=SENDER, recipients=("desk@example.org",), now=NOON)
+    parsed = email.message_from_bytes(made.as_bytes(), policy=email.policy.default)
+    assert isinstance(parsed, EmailMessage)
+    assert set(parsed.keys()) == HEADERS - {"References"}
+    plain, rich = (part.get_content() for part in parsed.iter_parts())
+    assert not set(plain) & set("\x1b\x07\u202e\u2066")
+    assert len(rich.encode()) < 102_000
+    page = Page()
+    page.feed(rich)
+    assert not {"script", "img", "iframe", "link", "object", "form"} & set(page.tags)
+    assert all(link.startswith(("http://", "https://", "#topic-")) for link in page.links)
+
+
+def test_a_digest_of_a_hundred_stories_shows_them_all_and_counts_the_rest() -> None:
+    crowded = replace(DIGEST, topics=(replace(DIGEST.topics[0], stories=DIGEST.topics[0].stories * 70),))
+    made = mail(crowded, sender=SENDER, recipients=("desk@example.org",), now=NOON)
+    plain, rich = (part.get_content() for part in made.iter_parts())
+    assert len(rich.encode()) < 102_000
+    assert rich.count("<h3 ") == 100
+    assert plain.count("Depot near Idlib burns") == plain.count("Russian warplanes strike targets near Homs") == 50
+    for part in (plain, rich):
+        assert "140 stories" in part
+        assert "and 40 more" in part
+
+
+def test_stories_of_the_worst_length_still_make_a_mail_that_gmail_shows_whole() -> None:
+    worst, url = "&" * 3000, "https://example.org/" + "&" * 1400
+    facts = tuple(replace(TOLL, key=str(number), text=worst, source=worst, url=url) for number in range(9))
+    story = replace(ESCALATION, headline=worst, url=url, why=worst, status=(worst,) * 3, facts=facts, topic=worst)
+    miss = NearMiss(title=worst, source=worst, url=url, at=NOON)
+    topic = TopicDigest(topic_id="t", topic=worst, stories=(story,) * 3, near_misses=(miss,) * 5)
+    digest = replace(DIGEST, title=worst, lead=worst, page=url, topics=(topic,) * 100)
+    made = mail(digest, sender=SENDER, recipients=("desk@example.org",), now=NOON)
+    _, rich = (part.get_content() for part in made.iter_parts())
+    assert len(rich.encode()) < 102_000
+    assert "and 97 more topics" in rich
 
 
 def test_a_headline_cannot_add_a_header() -> None:
@@ -180,9 +240,9 @@ def test_a_headline_cannot_add_a_header() -> None:
 
 
 def test_a_possible_repeat_says_so_in_both_parts() -> None:
-    repeated = replace(ALERT, possible_repeat=True)
-    assert "May be a repeat" in text(repeated, NOON)
-    assert "May be a repeat" in html(repeated, NOON)
+    for repeated in (replace(ALERT, possible_repeat=True), replace(DIGEST, possible_repeat=True)):
+        made = mail(repeated, sender=SENDER, recipients=("desk@example.org",), now=NOON)
+        assert all("May be a repeat" in part.get_content() for part in made.iter_parts())
 
 
 @pytest.mark.parametrize(

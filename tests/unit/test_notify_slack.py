@@ -4,24 +4,41 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from consumers.errors import Refused, Reject, Retry
-from consumers.model import Message
-from consumers.notify import Finder, Unanswered, slack_blocks
+from consumers.model import Digest, Message
+from consumers.notify import Editor, Finder, Tidings, Unanswered, slack_blocks, wording
+from consumers.notify.rendered import Render, Rendered, own_words
 from consumers.notify.slack import SlackNotifier
+from consumers.notify.slack_text import Block, escape_all
 from consumers.notify.slack_webhook import SlackWebhookNotifier
-from tests.alert_samples import ALERT, HOSTILE, NOON, NOTICE, TEXT, messages
-from tests.fake_slack import FakeSlack, markup, problem, texts, units
+from tests.alert_samples import (
+    ALERT,
+    DIGEST,
+    ESCALATION,
+    HOSTILE,
+    MERGED,
+    NOON,
+    NOTICE,
+    TEXT,
+    UPDATE,
+    digests,
+    messages,
+)
+from tests.fake_slack import FakeSlack
+from tests.slack_rules import markup, problem, texts, units, without_links
 
 
 @pytest.fixture
 async def slack() -> AsyncIterator[tuple[FakeSlack, TestServer, ClientSession]]:
-    fake = FakeSlack()
+    fake = FakeSlack(now=lambda: NOON)
     async with fake.server() as server, ClientSession() as session:
         yield fake, server, session
         fake.release.set()
@@ -30,15 +47,15 @@ async def slack() -> AsyncIterator[tuple[FakeSlack, TestServer, ClientSession]]:
 Setup = tuple[FakeSlack, TestServer, ClientSession]
 
 
-def bot(setup: Setup, token: str = "xoxb-good", channel: str = "#desk", timeout: float = 20.0) -> SlackNotifier:
+def bot(setup: Setup, token: str = "xoxb-good", channel: str = "#desk", **more: Any) -> SlackNotifier:
     _, server, session = setup
-    url = str(server.make_url("/api/"))
-    return SlackNotifier(session, token, channel, now=lambda: NOON, base_url=url, timeout=timeout)
+    return SlackNotifier(session, token, channel, now=lambda: NOON, base_url=str(server.make_url("/api/")), **more)
 
 
-def hook(setup: Setup) -> SlackWebhookNotifier:
+def hook(setup: Setup, render: Render = own_words) -> SlackWebhookNotifier:
     _, server, session = setup
-    return SlackWebhookNotifier(session, str(server.make_url("/services/T/B/secret")), now=lambda: NOON)
+    url = str(server.make_url("/services/T/B/secret"))
+    return SlackWebhookNotifier(session, url, now=lambda: NOON, render=render)
 
 
 def shown(message: Message) -> str:
@@ -59,24 +76,44 @@ def test_an_alert_reads_as_people_expect_it() -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(messages())
-def test_any_article_stays_within_slacks_limits_and_forges_no_markup(message: Message) -> None:
-    blocks = slack_blocks.blocks(message, NOON)
-    payload = {"text": slack_blocks.fallback(message), "blocks": blocks}
+@given(messages(), st.booleans())
+def test_any_article_stays_within_slacks_limits_and_forges_no_markup(message: Message, buttons: bool) -> None:
+    is_harmless(message, slack_blocks.blocks(message, NOON, buttons=buttons))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(digests())
+def test_any_digest_stays_within_slacks_limits_and_forges_no_markup(digest: Digest) -> None:
+    is_harmless(digest, slack_blocks.blocks(digest, NOON))
+
+
+def is_harmless(message: Tidings, blocks: list[Block]) -> None:
+    payload = {"text": slack_blocks.fallback(message), "blocks": blocks, "metadata": slack_blocks.metadata(message)}
     json.dumps(payload, ensure_ascii=False).encode()  # no lone surrogates
     assert problem(payload) == ""
-    assert sum(units(text) for text in texts({"blocks": blocks})) < 10_000
-    assert units(payload["text"]) <= 4_000
+    assert problem(payload, edit=True) == ""
+    assert units(json.dumps(blocks, ensure_ascii=False)) < 10_000
     for text in texts(payload):
-        assert markup(text.removeprefix(">")) == ""
+        assert not [line for line in text.splitlines() if markup(line.removeprefix(">"))]
     for text in texts({"blocks": blocks})[1:]:
-        assert not re.search(r"[~`]|(?<![^\W_])_|_(?![^\W_])", _without_links(text))
+        plain = re.sub(r"(?m)^(• )?:(rotating_light|warning): ", "", without_links(text))
+        assert not re.search(r"[~`]|(?<![^\W_])_|_(?![^\W_])", plain)
 
 
-def _without_links(text: str) -> str:
-    from tests.fake_slack import LINK
+@pytest.mark.parametrize("message", [ALERT, UPDATE, replace(UPDATE, thread=""), ESCALATION, MERGED, DIGEST])
+def test_addresses_that_double_when_they_are_escaped_still_fit(message: Message | Digest) -> None:
+    long = "https://x.example/?" + "&" * 1_400
 
-    return LINK.sub(lambda link: link[0].partition("|")[2], text)
+    def worse(each: Message) -> Message:
+        facts = tuple(replace(fact, url=long, text='"' * 200, quote='"\\' * 400) for fact in each.facts * 9)
+        return replace(each, url=long, page=long, headline='"' * 300, facts=facts)
+
+    if isinstance(message, Digest):
+        topics = [replace(each, stories=tuple(map(worse, each.stories)) * 50) for each in message.topics]
+        made: Message | Digest = replace(message, topics=tuple(topics), page=long)
+    else:
+        made = worse(message)
+    is_harmless(made, slack_blocks.blocks(made, NOON, buttons=True))
 
 
 def test_an_articles_own_asterisks_and_mentions_are_only_text() -> None:
@@ -193,6 +230,16 @@ async def test_without_the_right_to_read_history_slack_cannot_be_asked(slack: Se
         await bot(slack, channel="C0123ABCD").find(ALERT.delivery_id, NOON)
 
 
+async def test_through_an_incoming_webhook_an_update_is_a_message_that_names_its_story(slack: Setup) -> None:
+    assert not isinstance(hook(slack), Editor)
+    await hook(slack).send(UPDATE)
+    (message,) = slack[0].messages()
+    assert "thread_ts" not in message.payload
+    assert message.text.startswith("*Russian airstrikes Syria* · update")
+    assert "New: toll 12 → 19 (site-two.example)" in message.text
+    assert ALERT.headline in message.text
+
+
 async def test_an_incoming_webhook_gets_the_same_blocks(slack: Setup) -> None:
     await hook(slack).send(ALERT)
     assert slack[0].posted[0]["blocks"] == slack_blocks.blocks(ALERT, NOON)
@@ -219,3 +266,52 @@ async def test_an_incoming_webhook_that_is_too_busy_says_how_long(slack: Setup) 
     with pytest.raises(Retry) as caught:
         await hook(slack).send(ALERT)
     assert caught.value.after == 7.0
+
+
+# -- templates
+
+
+def said(text: str, subject: str = "", note: str = "") -> Render:
+    return lambda tidings: Rendered(text=text, subject=subject, note=note)
+
+
+async def test_what_a_template_says_stands_for_our_own_words(slack: Setup) -> None:
+    words = f"*{escape_all('A & B *bold*')}*\n<{ALERT.url.replace('&', '&amp;')}|open>"
+    receipt = await bot(slack, render=said(words, "Strikes", "line 3 was odd"), buttons=True).send(ALERT)
+    (message,) = slack[0].messages()
+    assert message.text == words == f"*A &amp; B ∗bold∗*\n<{ALERT.url.replace('&', '&amp;')}|open>"
+    assert message.payload["text"] == "Strikes"
+    assert message.payload["blocks"][-1]["type"] == "actions"
+    assert receipt.note == "line 3 was odd"
+
+
+async def test_what_became_of_a_story_is_shown_whatever_a_template_says(slack: Setup) -> None:
+    notifier = bot(slack, render=said("short"))
+    root = (await notifier.send(ALERT)).provider_id
+    await notifier.edit(root, replace(MERGED, possible_repeat=True))
+    assert slack[0].shown(root).splitlines() == [
+        "Now part of the story “Strikes on Homs kill 19”",
+        "Muted by Ana until 18:00 UTC",
+        f":warning: {wording.REPEAT}",
+        "short",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["x" * 20_000, "a line\n" * 3_000, "<https://x.example/1|one> &amp; " * 900, "\U0001f600" * 9_000, '"' * 9_000],
+)
+@pytest.mark.parametrize("tidings", [UPDATE, DIGEST])
+async def test_a_template_that_says_too_much_is_cut_at_the_end(slack: Setup, words: str, tidings: Tidings) -> None:
+    await bot(slack, render=said(words), buttons=True).send(tidings)
+    (message,) = slack[0].messages()
+    assert "blocks" in message.payload
+    assert units(message.text) > 1_000
+    assert markup(message.text) == ""
+    await hook(slack, render=said(words)).send(tidings)
+    assert units(slack[0].messages()[-1].text) > 1_000
+
+
+async def test_where_a_template_says_nothing_our_own_words_stay(slack: Setup) -> None:
+    await bot(slack, render=said("")).send(DIGEST)
+    assert slack[0].posted[0]["blocks"] == slack_blocks.blocks(DIGEST, NOON)

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from aiohttp import ClientSession
@@ -12,11 +13,11 @@ from aiohttp.test_utils import TestServer
 from hypothesis import HealthCheck, given, settings
 
 from consumers.errors import Refused, Reject, Retry
-from consumers.model import Message
+from consumers.model import Digest, Message
 from consumers.notify import Unanswered
 from consumers.notify.status import LONGEST_WAIT, wait
 from consumers.notify.webhook import WebhookNotifier, body
-from tests.alert_samples import ALERT, NOON, NOTICE, messages
+from tests.alert_samples import ALERT, DIGEST, ESCALATION, MERGED, NOON, NOTICE, digests, messages
 from tests.fake_webhook import FakeWebhook
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()
@@ -68,11 +69,61 @@ def test_the_body_is_what_the_documentation_says() -> None:
     assert json.loads(body(NOTICE))["type"] == "notice"
 
 
+def test_an_update_says_what_is_new_and_what_it_belongs_to() -> None:
+    record = json.loads(body(replace(ESCALATION, follows=("d" * 32, "e" * 32), status=("muted by Ana",))))
+    assert record["type"] == "alert.escalation"
+    told = record["data"]
+    assert told["facts"] == [
+        {
+            "kind": "toll",
+            "text": "toll 12 → 19",
+            "quote": "At least 19 people were killed, the civil defence said.",
+            "source": "site-two.example",
+            "url": "https://site-two.example/toll",
+            "at": "2025-11-21T15:10:00Z",
+        }
+    ]
+    assert [fact["kind"] for fact in told["timeline"]] == ["actor", "place", "toll"]
+    assert (told["why"], told["severity"]) == ("3 independent sources within 30 minutes", "urgent")
+    assert (told["articles"], told["latest"]) == (14, "2025-11-21T15:40:00Z")
+    assert told["story_id"] == json.loads(body(ALERT))["data"]["story_id"]
+    assert told["follows"] == ["d" * 32, "e" * 32]
+    assert (told["merged_into"], told["status"]) == ("", ["muted by Ana"])
+    assert json.loads(body(MERGED))["data"]["merged_into"] == "Strikes on Homs kill 19"
+
+
+def test_a_digest_holds_its_stories_by_topic_and_says_what_it_leaves_out() -> None:
+    record = json.loads(body(DIGEST))
+    assert (record["type"], record["timestamp"]) == ("digest", "2025-11-21T15:42:00Z")
+    told = record["data"]
+    assert (told["reason"], told["title"]) == ("times", "Digest of 07:00 Europe/Paris")
+    syria, floods, grain = told["topics"]
+    assert syria["topic"] == {"id": "russian-airstrikes-syria", "query": "Russian airstrikes Syria"}
+    assert [story["kind"] for story in syria["stories"]] == ["update", "escalation"]
+    assert [fact["kind"] for fact in syria["stories"][0]["facts"]] == ["correction", "toll"]
+    assert [miss["title"] for miss in grain["near_misses"]] == ["Wheat futures fall"]
+    assert [topic["more"] for topic in (syria, floods, grain)] == [0, 0, 0]
+    crowded = replace(DIGEST, topics=(replace(DIGEST.topics[0], stories=(ALERT,) * 150), DIGEST.topics[1]))
+    topics = json.loads(body(crowded))["data"]["topics"]
+    assert [(len(topic["stories"]), topic["more"]) for topic in topics] == [(99, 51), (1, 0)]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(digests())
+def test_any_digest_is_valid_json_with_web_links_only(digest: Digest) -> None:
+    told = json.loads(body(digest))["data"]
+    misses = [miss["url"] for topic in told["topics"] for miss in topic["near_misses"]]
+    stories = [story["links"]["open"] for topic in told["topics"] for story in topic["stories"]]
+    links = [told["links"]["page"], *misses, *stories]
+    assert all(link == "" or link.startswith(("http://", "https://")) for link in links)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(messages())
 def test_any_article_makes_valid_json_with_web_links_only(message: Message) -> None:
     told = json.loads(body(message))["data"]
     links = [told["links"]["open"], told["links"]["page"], *(report["url"] for report in told["reports"])]
+    links += [fact["url"] for fact in (*told["facts"], *told["timeline"])]
     assert all(link == "" or link.startswith(("http://", "https://")) for link in links)
 
 

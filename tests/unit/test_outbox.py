@@ -97,6 +97,8 @@ def test_the_message_is_composed_from_the_story_as_it_stands_when_it_is_sent(sto
         reports=(*ALERT.reports, later),
         independent=3,
         page=f"http://127.0.0.1:8470/alerts/{delivery.alert_id}",
+        articles=4,
+        latest=NOON,
     )
 
 

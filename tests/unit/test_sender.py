@@ -3,11 +3,13 @@
 import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consumers.errors import Refused, Reject, Retry
+from consumers.holding import Quiet
 from consumers.model import Message
 from consumers.notify import Unanswered
 from daemon.backoff import LONGEST, attempts_within, backoff
@@ -278,7 +280,7 @@ async def test_who_was_left_out_is_told_to_the_operator(store: Store) -> None:
     console = FakeChannel()
     async with Sending(store, {"desk": FakeChannel(note="x@example.org: unknown"), "console": console}) as sending:
         await sending.until(lambda: console.titles != [])
-    assert console.titles == ["Channel desk does not reach everybody"]
+    assert console.titles == ["Channel desk took a message, but not as it should"]
 
 
 class AwayOutbox(Outbox):
@@ -286,11 +288,11 @@ class AwayOutbox(Outbox):
 
     times = 1
 
-    def sent(self, delivery_id: str, provider_id: str, now: float, *, note: str = "") -> None:
+    def sent(self, delivery_id: str, provider_id: str, now: float, **more: Any) -> None:
         if self.times:
             self.times -= 1
             raise Unavailable("the disk is full")
-        super().sent(delivery_id, provider_id, now, note=note)
+        super().sent(delivery_id, provider_id, now, **more)
 
 
 async def test_a_store_that_is_away_when_a_success_is_recorded_does_not_cause_a_repeat(store: Store) -> None:
@@ -327,15 +329,15 @@ class DyingOutbox(Outbox):
         super().__init__(store)
         self.fuse = fuse
 
-    def claim(self, now: float, channel: str) -> Delivery | None:
+    def claim(self, now: float, channel: str, quiet: Quiet | None = None) -> Delivery | None:
         self.fuse.moment()
-        delivery = super().claim(now, channel)
+        delivery = super().claim(now, channel, quiet)
         self.fuse.moment()
         return delivery
 
-    def sent(self, delivery_id: str, provider_id: str, now: float, *, note: str = "") -> None:
+    def sent(self, delivery_id: str, provider_id: str, now: float, **more: Any) -> None:
         self.fuse.moment()
-        super().sent(delivery_id, provider_id, now, note=note)
+        super().sent(delivery_id, provider_id, now, **more)
         self.fuse.moment()
 
     def absent(self, delivery: Delivery, now: float) -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consumers.errors import Refused
-from consumers.model import Message, Notice, Receipt
+from consumers.holding import Quiet
+from consumers.model import Message, Receipt
+from consumers.notify import Tidings
 from daemon.errors import Unavailable
 from daemon.sender import Channel, Sender
 from daemon.store import Store
@@ -23,6 +25,7 @@ from daemon.store.opening import open_store
 from daemon.store.outbox import Delivery, Outbox
 from tests.alert_samples import NOON
 from tests.fake_channels import FakeChannel, HeldClock, Sending, put_alert, row_of, states
+from tests.mortal import Killed, Life, MortalStore
 
 TTL = 10.0
 
@@ -115,7 +118,7 @@ class SlowOutbox(Outbox):
 
     compose_slowly: Callable[[], None] = staticmethod(lambda: None)
 
-    def compose(self, delivery: Delivery) -> Message | Notice:
+    def compose(self, delivery: Delivery) -> Tidings:
         self.compose_slowly()
         return super().compose(delivery)
 
@@ -145,8 +148,8 @@ class DeafOutbox(Outbox):
 
     deaf = True
 
-    def claim(self, now: float, channel: str) -> Delivery | None:
-        delivery = super().claim(now, channel)
+    def claim(self, now: float, channel: str, quiet: Quiet | None = None) -> Delivery | None:
+        delivery = super().claim(now, channel, quiet)
         if self.deaf:
             self.deaf = False
             raise Unavailable("the server went away")
@@ -208,45 +211,6 @@ async def test_a_channel_with_nothing_to_send_for_a_while_is_free_for_others(sto
 # -- killed at any moment
 
 
-class Killed(Exception):
-    pass
-
-
-@dataclass
-class Life:
-    """Of a process. At its last moment it dies, and nothing that it does has an effect any more."""
-
-    moments: int
-    dead: bool = False
-
-    def moment(self) -> None:
-        self.moments -= 1
-        self.dead = self.dead or self.moments == 0
-        if self.dead:
-            raise Killed
-
-
-@dataclass
-class MortalStore:
-    """Both sides of every transaction are moments: before it begins, and when it is done and nobody knows."""
-
-    store: Store
-    life: Life
-
-    @contextmanager
-    def read(self) -> Iterator[Any]:
-        self.life.moment()
-        with self.store.read() as connection:
-            yield connection
-
-    @contextmanager
-    def write(self) -> Iterator[Any]:
-        self.life.moment()
-        with self.store.write() as connection:
-            yield connection
-        self.life.moment()
-
-
 @dataclass
 class Wire:
     """One channel as the world sees it."""
@@ -263,7 +227,7 @@ class MortalChannel:
     repeats: Any = "deduplicated"
     gap: float = 0.0
 
-    async def send(self, message: Message | Notice) -> Receipt:
+    async def send(self, message: Tidings) -> Receipt:
         self.life.moment()
         self.wire.on_it += 1
         self.wire.most = max(self.wire.most, self.wire.on_it)

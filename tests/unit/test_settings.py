@@ -4,13 +4,22 @@ import re
 import tomllib
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from daemon.channel_settings import CHANNEL_TYPES, EmailChannel, SlackChannel, WebhookChannel
+from daemon.channel_settings import (
+    CHANNEL_TYPES,
+    AppriseChannel,
+    ChannelSection,
+    ConsoleChannel,
+    EmailChannel,
+    SlackChannel,
+    WebhookChannel,
+)
 from daemon.errors import ConfigError
 from daemon.log.broker import StreamPlan
 from daemon.settings import Settings, load_settings, parse_settings
@@ -86,6 +95,7 @@ def test_the_commented_examples_of_the_shipped_file_are_valid_when_uncommented()
     assert isinstance(settings.channel["incoming"], SlackChannel)
     assert isinstance(settings.channel["mail"], EmailChannel)
     assert isinstance(settings.channel["hook"], WebhookChannel)
+    assert isinstance(settings.channel["pager"], AppriseChannel)
 
 
 def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_name() -> None:
@@ -153,6 +163,31 @@ def test_of_several_mistakes_the_first_in_the_file_is_told() -> None:
         ('[channel.mail]\ntype = "email"\nhost = "h"\nsender = "s"\n', 1, "this key is needed"),
         ('[channel.mail]\ntype = "email"\nhost = "h"\nsender = "s"\nrecipients = []\n', 5, "at least 1 item"),
         ('[channel.hook]\ntype = "webhook"\nurl = "ftp://x"\n', 1, "https://"),
+        (
+            '[channel.console]\ntype = "console"\nquiet_hours = "22:00-07:00"\n',
+            3,
+            "name the zone that the time is of, as in",
+        ),
+        ('[channel.console]\ntype = "console"\nquiet_hours = "22:00-07:00 Paris"\n', 3, 'did you mean "Europe/Paris"?'),
+        ('[channel.console]\ntype = "console"\nquiet_hours = "00:00-24:00 UTC"\n', 3, "never end"),
+        ('[channel.console]\ntype = "console"\nquiet_hours = 22\n', 3, "write text in quotes"),
+        ('[channel.console]\ntype = "console"\nquiet_hour = ""\n', 3, 'did you mean "quiet_hours"?'),
+        ('[channel.console]\ntype = "console"\ntemplate = 3\n', 3, "write a path in quotes"),
+        ('[channel.desk]\ntype = "slack"\nwebhook_url_env = "U"\napp_token_env = "A"\n', 1, "buttons need a bot token"),
+        (
+            '[channel.desk]\ntype = "slack"\nwebhook_url_env = "U"\nsigning_secret_file = "s"\n',
+            1,
+            "buttons need a bot token",
+        ),
+        (
+            '[channel.desk]\ntype = "slack"\ntoken_env = "T"\nchannel = "a"\napp_token_env = "A"\napp_token_file = "a"',
+            1,
+            "set only one of app_token_env or app_token_file",
+        ),
+        ('[channel.pager]\ntype = "apprise"\n', 1, "set url or url_env or url_file"),
+        ('[channel.pager]\ntype = "apprise"\nurl = "json://x"\nurl_env = "U"\n', 1, "set only one of url or url_env"),
+        ('[channel.pager]\ntype = "apprise"\nurl = "ntfy.sh"\n', 1, "an address of Apprise"),
+        ('[channel.pager]\ntype = "aprise"\n', 1, '"webhook" or "apprise"'),
         ('[alerts]\noperator = "ops"\n', 2, "there is no [channel.ops]"),
         ("[fetch\n", 1, "not valid TOML"),
         ('a = 1\nb = "x\n', 2, "not valid TOML"),
@@ -167,7 +202,15 @@ def test_a_wrong_value_is_told_with_its_line_and_what_to_write(text: str, line: 
 
 
 @pytest.mark.parametrize(
-    ("key", "kind"), [("token", "slack"), ("webhook_url", "slack"), ("password", "email"), ("secret", "webhook")]
+    ("key", "kind"),
+    [
+        ("token", "slack"),
+        ("app_token", "slack"),
+        ("signing_secret", "slack"),
+        ("webhook_url", "slack"),
+        ("password", "email"),
+        ("secret", "webhook"),
+    ],
 )
 def test_a_secret_in_the_file_is_refused_and_not_repeated(key: str, kind: str) -> None:
     error = refusal(f'[channel.desk]\ntype = "{kind}"\n{key} = "xoxb-very-secret"\n')
@@ -269,6 +312,46 @@ def test_a_secret_that_cannot_be_had_says_where_it_was_looked_for(tmp_path: Path
         absent.token.reveal()
     with pytest.raises(ConfigError, match="WIREWATCH_NEVER_SET"):
         unset.token.reveal()
+
+
+def test_quiet_hours_are_kept_in_their_one_spelling() -> None:
+    console = parse(
+        '[channel.console]\ntype = "console"\nquiet_hours = " 22:00 - 7:00 europe/paris Mon-Fri"\n'
+    ).channel["console"]
+    assert console.quiet_hours == "22:00-07:00 Europe/Paris weekdays"
+    assert parse('[channel.console]\ntype = "console"\nquiet_hours = " "\n') == parse("")
+
+
+def test_a_template_lies_beside_the_settings_and_an_empty_name_is_none(tmp_path: Path) -> None:
+    text = '[channel.console]\ntype = "console"\ntemplate = "templates/desk.j2"\n'
+    assert parse_settings(text, tmp_path / "w.toml").channel["console"].template == tmp_path / "templates" / "desk.j2"
+    assert parse('[channel.console]\ntype = "console"\ntemplate = ""\n') == parse("")
+
+
+def test_every_kind_of_channel_has_quiet_hours_and_a_template() -> None:
+    for kind in CHANNEL_TYPES.values():
+        assert issubclass(kind, ChannelSection)
+
+
+def test_every_secret_of_a_channel_is_known_as_one(tmp_path: Path) -> None:
+    """A key NAME_env goes with a NAME_file; what both name is among the secrets once one of them is given."""
+    for kind, model in CHANNEL_TYPES.items():
+        for name in [key.removesuffix("_env") for key in model.model_fields if key.endswith("_env")]:
+            assert f"{name}_file" in model.model_fields, f"{kind}: {name}"
+            for key in (f"{name}_env", f"{name}_file"):
+                values: dict[str, Any] = {"type": kind, key: tmp_path}
+                channel = model.model_construct(**values)
+                assert [secret.name for secret in channel.secrets] == [name], f"{kind}: {key}"
+    assert ConsoleChannel().secrets == ()
+
+
+def test_an_address_of_apprise_may_be_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "pager-url").write_text("pover://user@token\n")
+    text = '[channel.pager]\ntype = "apprise"\nurl_file = "pager-url"\n'
+    pager = parse_settings(text, tmp_path / "wirewatch.toml").channel["pager"]
+    assert isinstance(pager, AppriseChannel)
+    assert pager.address == "pover://user@token"
+    assert "token" not in repr(pager)
 
 
 def test_a_password_never_travels_in_the_clear() -> None:

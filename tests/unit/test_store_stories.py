@@ -97,7 +97,7 @@ def test_only_warm_stories_are_brought_back_and_of_each_the_newest_matches(store
     brought = Stories(store).restore(START + DAY, TOPICS, members=3)
     assert [len(story.reports) for story in brought.stories] == [5]
     assert [joined.match.article.url[-1] for joined in brought.joined] == ["2", "3", "4"]
-    assert len(brought.alerted) == 1
+    assert len(brought.alerts) == 1
 
 
 def test_an_article_edited_long_after_its_story_is_not_told_again_after_a_restart(store: Store) -> None:
@@ -197,7 +197,7 @@ def test_only_the_topics_that_are_asked_for_are_brought_back(store: Store) -> No
     assert brought.topics == {"weather"}
     assert {story.topic_id for story in brought.stories} == {"weather"}
     assert {joined.match.topic_id for joined in brought.joined} == {"weather"}
-    assert brought.alerted == {story.id for story in brought.stories}
+    assert {alert.story_id for alert in brought.alerts} == {story.id for story in brought.stories}
 
 
 def test_matches_that_were_recorded_are_known_by_id(store: Store) -> None:

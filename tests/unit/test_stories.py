@@ -142,7 +142,7 @@ def test_of_copies_from_one_moment_the_one_listed_first_is_the_original(order: t
 def test_a_story_that_was_quiet_for_the_window_is_over() -> None:
     events = Events()
     stories = told(
-        StoryTracker(), [events.report("fire", "a.example"), events.report("fire", "b.example", at=START + 8 * DAY)]
+        StoryTracker(), [events.report("fire", "a.example"), events.report("fire", "b.example", at=START + 31 * DAY)]
     )
     assert len(stories) == 2
 
@@ -157,8 +157,8 @@ def test_an_article_edited_after_its_story_was_forgotten_is_not_news() -> None:
     events, tracker = Events(), StoryTracker()
     match = events.report("fire")
     tracker.add(match, START)
-    tracker.add(events.report("strike", at=START + 20 * DAY), START + 20 * DAY)
-    assert tracker.add(events.edited(match, title="harbour fire, corrected"), START + 20 * DAY) is None
+    tracker.add(events.report("strike", at=START + 40 * DAY), START + 40 * DAY)
+    assert tracker.add(events.edited(match, title="harbour fire, corrected"), START + 40 * DAY) is None
 
 
 def test_backfill_with_the_newest_first_groups_like_any_other_order() -> None:

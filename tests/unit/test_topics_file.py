@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.model import Topic, Wanted
+from consumers.model import Escalation, Scheduled, Topic, Wanted
 from daemon.entry_file import EntryFile
 from daemon.errors import ConfigError
 from daemon.toml_entries import add, change, remove
 from daemon.toml_file import edit
 from daemon.toml_scan import scan
 from daemon.topic_keys import MOST
+from daemon.topic_routes import Route, divided, joined, written
 from daemon.topics_file import TopicEntry, parse_topics, slug, topic_of, topics_file
 
 SHIPPED = Path(__file__).parents[2] / "config" / "topics.toml"
@@ -83,8 +84,7 @@ def uncommented() -> Topic:
     """The example at the end of the shipped file."""
     example = SHIPPED.read_text("utf-8").rpartition("# [[topic]]\n")[2]
     lines = [line.removeprefix("# ") for line in example.splitlines()]
-    (topic,) = parse("\n".join(["[[topic]]", *lines]))
-    return topic
+    return parse("\n".join([SHIPPED.read_text("utf-8"), "[[topic]]", *lines]))[-1]
 
 
 def test_the_shipped_file_shows_how_every_key_is_written() -> None:
@@ -119,37 +119,56 @@ languages = ["EN_us", "de"]
 sources = ["WWW.Example.org", "*.münchen.example"]
 not_sources = ["opinion.example.org."]
 max_age = "1.5d"
-channels = ["desk", "desk"]
+channels = ["desk", "desk", { name = "console", when = ["Instant", "18:30, 7:00 europe/paris Mon-Fri"] }]
+updates = "all"
+min_sources = 2
+severity = "urgent"
+escalate = { sources = 3, within = "0.5h", channels = ["console", "console"] }
+yields_to = ["narrow", "narrow"]
+spike = true
+silence = "6h"
 enabled = false
+
+[[topic]]
+id = "narrow"
+query = "Airstrikes on Homs"
 """
 
 
 def test_every_key_reaches_the_topic_in_one_spelling() -> None:
-    assert parse(WHOLE) == (
-        Topic(
-            id="strikes",
-            query="Airstrikes",
-            kind="theme",
-            description="From the air.",
-            sensitivity="fewer",
-            examples=("https://example.org/a", "text:Planes struck."),
-            counter_examples=("article:5f2b",),
-            require=Wanted(any=("Russia", "Russian"), all=("Syria",)),
-            exclude=Wanted(any=(r"re:\bIsraeli", '"air show"')),
-            languages=("en-us", "de"),
-            sources=("example.org", "*.xn--mnchen-3ya.example"),
-            not_sources=("opinion.example.org",),
-            max_age=1.5 * 86_400,
-            channels=("desk",),
-            enabled=False,
-        ),
+    topic, _ = parse(WHOLE)
+    assert topic == Topic(
+        id="strikes",
+        query="Airstrikes",
+        kind="theme",
+        description="From the air.",
+        sensitivity="fewer",
+        examples=("https://example.org/a", "text:Planes struck."),
+        counter_examples=("article:5f2b",),
+        require=Wanted(any=("Russia", "Russian"), all=("Syria",)),
+        exclude=Wanted(any=(r"re:\bIsraeli", '"air show"')),
+        languages=("en-us", "de"),
+        sources=("example.org", "*.xn--mnchen-3ya.example"),
+        not_sources=("opinion.example.org",),
+        max_age=1.5 * 86_400,
+        channels=("desk", "console"),
+        digests=(Scheduled(channel="console", when="07:00,18:30 Europe/Paris weekdays"),),
+        updates="all",
+        min_sources=2,
+        severity="urgent",
+        escalate=Escalation(sources=3, within=1800.0, channels=("console",)),
+        yields_to=("narrow",),
+        spike=True,
+        silence=6 * 3600.0,
+        enabled=False,
     )
-    (counted,) = parse(WHOLE.replace('sensitivity = "fewer"', "alerts_per_day = 3"))
+    counted, _ = parse(WHOLE.replace('sensitivity = "fewer"', "alerts_per_day = 3"))
     assert (counted.alerts_per_day, counted.sensitivity) == (3.0, "balanced")
 
 
 def test_every_key_of_a_topic_is_a_key_of_the_file() -> None:
-    assert {field.name for field in fields(Topic)} - {"version", "epoch"} == set(TopicEntry.model_fields)
+    """``channels`` of the file are the digests, too."""
+    assert {field.name for field in fields(Topic)} - {"version", "epoch", "digests"} == set(TopicEntry.model_fields)
 
 
 def test_what_the_file_does_not_say_is_the_default_of_a_topic() -> None:
@@ -182,7 +201,7 @@ def test_a_query_without_latin_letters_gets_a_stable_id() -> None:
     [
         ('[[topic]]\nquery = "a"\n\n[[topic]]\nid = "b"\n', 4, "topic[2].query", "needed"),
         ('[[topic]]\nquery = "a"\n[[topic]]\nqeury = "b"\n', 4, "topic[2].qeury", 'did you mean "query"?'),
-        ('[[topic]]\nquery = "a"\nchannels = ["dsk"]\n', 3, "topic[1].channels", 'did you mean "desk"?'),
+        ('[[topic]]\nquery = "a"\nchannels = ["dsk"]\n', 3, "topic[1].channels[1]", 'did you mean "desk"?'),
         ('[[topic]]\nquery = "a"\nchannels = []\n', 3, "topic[1].channels", "at least 1 item"),
         ('[[topic]]\nquery = "a"\nchannels = "desk"\n', 3, "topic[1].channels", "write a list"),
         ('[[topic]]\nquery = "a"\n[[topic]]\nquery = "A"\n', 3, "topic[2].id", "topic 1 has the id"),
@@ -265,6 +284,104 @@ def test_a_mistake_in_a_key_of_matching_is_told_with_its_place(written: str, lin
     assert (error.line, error.key) == (line, f"topic[1].{key}")
     assert words in str(error)
     assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("written", "line", "key", "words"),
+    [
+        ("channels = [3]", 3, "channels[1]", 'write the name of a channel, or { name = "desk", when ='),
+        ('channels = [\n"desk",\n"dsk",\n]', 5, "channels[2]", 'did you mean "desk"?'),
+        ('channels = [{ name = "dsk" }]', 3, "channels[1]", 'did you mean "desk"?'),
+        ('channels = [{ when = "instant" }]', 3, "channels[1].name", "needed"),
+        ('channels = [{ name = "desk", wen = "instant" }]', 3, "channels[1].wen", 'did you mean "when"?'),
+        ('channels = [{ name = "desk", when = "instand" }]', 3, "channels[1].when", 'write "instant", or a time'),
+        ('channels = [{ name = "desk", when = 7 }]', 3, "channels[1].when", 'write "instant", a time as in'),
+        ('channels = [{ name = "desk", when = [] }]', 3, "channels[1].when", 'write "instant", a time as in'),
+        ('channels = [{ name = "desk", when = "07:00" }]', 3, "channels[1].when", "name the zone"),
+        ('channels = [{ name = "desk", when = ["instant", "07:00 Paris"] }]', 3, "channels[1].when[2]", "Europe/Paris"),
+        ('channels = [{ name = "desk", near_misses = true }]', 3, "channels[1].near_misses", "come in a digest"),
+        ('[[topic.channels]]\nname = "desk"\nwhen = "7 UTC"', 5, "channels[1].when", '"7" is no time of day'),
+        ('updates = "news"', 3, "updates", '"all", "new-facts" or "none"'),
+        ("min_sources = 0", 3, "min_sources", "greater than or equal to 1"),
+        ("min_sources = 21", 3, "min_sources", "less than or equal to 20"),
+        ('min_sources = "2"', 3, "min_sources", "write a whole number"),
+        ('severity = "high"', 3, "severity", '"normal" or "urgent"'),
+        ("escalate = 3", 3, "escalate", "write a table, as in { sources = 3"),
+        ("escalate = { sources = 3 }", 3, "escalate.within", "needed"),
+        ('escalate = { sources = 1, within = "30m" }', 3, "escalate.sources", "greater than or equal to 2"),
+        ('escalate = { sources = 51, within = "30m" }', 3, "escalate.sources", "less than or equal to 50"),
+        ("escalate = { sources = 3, within = 30 }", 3, "escalate.within", "a duration with its unit"),
+        ('escalate = { sorces = 3, within = "30m" }', 3, "escalate.sorces", 'did you mean "sources"?'),
+        (
+            '[topic.escalate]\nsources = 3\nwithin = "30m"\nchannels = ["dsk"]',
+            6,
+            "escalate.channels[1]",
+            'did you mean "desk"?',
+        ),
+        ('yields_to = ["a"]', 3, "yields_to[1]", "cannot yield to itself"),
+        ('yields_to = [\n"narrow",\n"narow"]', 5, "yields_to[2]", 'did you mean "narrow"?'),
+        ('yields_to = ["else"]', 3, "yields_to[1]", 'there is no topic "else", `wirewatch topics list`'),
+        ('spike = "yes"', 3, "spike", "true or false"),
+        ('silence = "5m"', 3, "silence", "from 10m to 30d"),
+        ('silence = "31d"', 3, "silence", "from 10m to 30d"),
+        ("silence = 6", 3, "silence", "a duration with its unit"),
+    ],
+)
+def test_a_mistake_in_a_key_of_telling_is_told_with_its_place(written: str, line: int, key: str, words: str) -> None:
+    error = refusal(f'[[topic]]\nquery = "a"\n{written}\n[[topic]]\nid = "narrow"\nquery = "b"\n')
+    assert (error.line, error.key) == (line, f"topic[1].{key}")
+    assert words in str(error)
+    assert "\n" not in str(error)
+
+
+def test_a_topic_may_be_told_in_digests_alone() -> None:
+    (topic,) = parse('[[topic]]\nquery = "a"\nchannels = [{ name = "desk", when = "07:00 UTC", near_misses = true }]\n')
+    assert topic.channels == ()
+    assert topic.digests == (Scheduled(channel="desk", when="07:00 UTC", near_misses=True),)
+
+
+routes = st.builds(
+    Route,
+    st.sampled_from(["a", "b", "c"]),
+    st.lists(st.sampled_from(["instant", "07:00 UTC", "08:00 UTC weekdays"]), min_size=1, max_size=3).map(tuple),
+    st.booleans(),
+)
+
+
+@given(st.lists(routes, min_size=1, max_size=6))
+def test_what_a_topic_is_told_on_is_written_as_it_would_be_read(said: list[Route]) -> None:
+    told, digests = divided(said)
+    topic = Topic(id="a", query="a", channels=told, digests=digests)
+    (read,) = parse_topics(add("", "topic", {"query": "a", "channels": written(joined(topic))}), FILE, "abc")
+    assert read == topic
+    assert {(route.name, when) for route in said for when in route.when} == {
+        *((name, "instant") for name in told),
+        *((scheduled.channel, scheduled.when) for scheduled in digests),
+    }
+
+
+def test_a_topic_that_another_one_yields_to_cannot_be_taken_out(tmp_path: Path) -> None:
+    text = TWO + 'yields_to = ["strikes"]\n'
+    (tmp_path / "topics.toml").write_text(text)
+    file = topics_file(tmp_path / "topics.toml", CHANNELS)
+    with pytest.raises(ConfigError, match=r'yields_to\[1\]: there is no topic "strikes"'):
+        file.remove("strikes")
+    assert file.file.read_text() == text
+    assert file.change("undersea-cables", {"yields_to": None, "spike": True}).spike
+    file.remove("strikes")
+    assert [topic.id for topic in file.load()] == ["undersea-cables"]
+
+
+def test_routes_that_are_edited_keep_the_comments_around_them(two: EntryFile[Topic]) -> None:
+    values = [{"name": "desk", "when": ["instant", "07:00 Europe/Paris weekdays"]}, "console"]
+    changed = two.change("strikes", {"channels": values, "escalate": {"sources": 3, "within": "30m"}})
+    assert changed.channels == ("desk", "console")
+    assert two.file.read_text() == (
+        TWO[: TWO.index("channels")]
+        + 'channels = [{name = "desk", when = ["instant", "07:00 Europe/Paris weekdays"]}, "console"]\n'
+        + 'escalate = {sources = 3, within = "30m"}\n'
+        + TWO[TWO.index("# sensitivity") :]
+    )
 
 
 def test_adding_appends_and_leaves_the_rest_as_it_is(two: EntryFile[Topic]) -> None:

@@ -1,0 +1,186 @@
+"""What a report says was done: official acts and statements, turns, corrections, retractions.
+
+An act is known by a verb that has happened: "may resign", "to be suspended" and "calls on her to resign" have not.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from consumers.facts_notes import note_in
+from consumers.facts_reading import Reading, Sentence
+from consumers.facts_verbs import (
+    ACTIVE_ONLY,
+    ASIDES,
+    ATTACKER,
+    BEING,
+    BODIES,
+    FELL_BEFORE,
+    HEADLINE_ASIDES,
+    HEADLINE_ONLY,
+    NOT_YET,
+    NOUNS,
+    OFFICIAL,
+    PHRASE_ENDS,
+    PHRASES,
+    SAYS,
+    SPOKEN,
+    TITLED,
+    TURNING_PHRASES,
+    VERBS,
+)
+from consumers.model import FactKind
+from consumers.words import FUNCTION_WORDS
+
+LEAD = 2  # sentences of the text whose acts may be news
+_NEAR = 8  # words to either side
+_TEXT_CHARS = 90
+_NOTE = -1  # number of a sentence at the end of a long text
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """``key``: "act resign", "body minister". ``number`` of the sentence that says it."""
+
+    kind: FactKind
+    key: str
+    text: str
+    sentence: str
+    number: int
+    happens: bool  # now: no background, nothing told in passing
+
+    @property
+    def leads(self) -> bool:
+        return self.happens and (self.number <= LEAD or self.kind in ("correction", "retraction"))
+
+
+class Acts:
+    """Everything that one article says was done, its headline first."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+
+    @cached_property
+    def every(self) -> tuple[Act, ...]:
+        found: list[Act] = []
+        for sentence in self._reading.sentences:
+            if note := _note(sentence.text, sentence.number):
+                found.append(note)
+            elif self._reading.english:
+                found.extend(_acts(sentence))
+        found.extend(note for text in self._reading.notes if (note := _note(text, _NOTE)))
+        if any(act.kind == "correction" and act.number for act in found):  # the note says more than its headline
+            found = [act for act in found if act.kind != "correction" or act.number]
+        return tuple(found)
+
+
+def _note(sentence: str, number: int) -> Act | None:
+    found = note_in(sentence, 0 <= number <= LEAD)
+    return Act(*found, _short(sentence), sentence, number, True) if found else None
+
+
+def _acts(sentence: Sentence) -> Iterator[Act]:
+    words = sentence.lower
+    for at, word in enumerate(words):
+        for act, kind, near in VERBS.get(word, ()):
+            if _is_done(sentence, at, act, near):
+                yield _act(kind, f"act {act}", sentence, at, _is_now(sentence, at, act))
+        if word in PHRASE_ENDS:
+            yield from _phrases(sentence, at)
+        if body := BODIES.get(word):
+            body = "premier" if at and words[at - 1] == "prime" else body
+            yield _act("statement", f"body {body}", sentence, at, _speaks(sentence, at))
+        elif word in ATTACKER and _falls(words, at):
+            yield _act("statement", "act suspect dead", sentence, at, not sentence.past)
+
+
+def _is_done(sentence: Sentence, at: int, act: str, near: frozenset[str]) -> bool:
+    words = sentence.lower
+    if words[at] in NOUNS and sentence.number > 0 and not near:
+        return False
+    before = words[max(0, at - 2) : at]
+    if not NOT_YET.isdisjoint(before):
+        return False
+    if near and near.isdisjoint(words[max(0, at - _NEAR) : at + _NEAR + 1]):
+        return False
+    if act in ACTIVE_ONLY and (not BEING.isdisjoint(before) or words[at + 1 : at + 2] == ("of",)):
+        return False
+    return act not in SPOKEN or _has_speaker(sentence, at)
+
+
+def _is_now(sentence: Sentence, at: int, act: str) -> bool:
+    words = sentence.lower
+    if sentence.past or (act in HEADLINE_ONLY and sentence.number > 0):
+        return False
+    had = words[max(0, at - 1) : at] == ("had",) or words[max(0, at - 2) : at] == ("had", "been")
+    return not had and not _is_aside(sentence, at)
+
+
+def _is_aside(sentence: Sentence, at: int) -> bool:
+    """ "The man who was sentenced", "three days after he resigned"."""
+    asides = ASIDES if sentence.number else HEADLINE_ASIDES
+    for word in reversed(sentence.lower[max(0, at - _NEAR + 1) : at]):
+        if word == ",":
+            return False
+        if word in asides:
+            return True
+    return False
+
+
+def _has_speaker(sentence: Sentence, at: int) -> bool:
+    """A body, an official or a name before the verb, or "by" behind it."""
+    if not OFFICIAL.isdisjoint(sentence.lower[max(0, at - _NEAR) : at]):
+        return True
+    named = any(_is_named(word) for word in sentence.words[max(0, at - 5) : at])
+    return named or "by" in sentence.lower[at + 1 : at + _NEAR]
+
+
+def _is_named(word: str) -> bool:
+    return word[0].isupper() and len(word) > 1 and word.lower() not in FUNCTION_WORDS
+
+
+def _phrases(sentence: Sentence, at: int) -> Iterator[Act]:
+    words = sentence.lower
+    ends = {" ".join(words[max(0, at - size) : at + 1]) for size in range(3)}
+    for act, phrases in PHRASES.items():
+        before = words[max(0, at - 3) : at - 1] if at else ()
+        if ends.isdisjoint(phrases) or not NOT_YET.isdisjoint(before) or (act == "convict" and "not" in before):
+            continue
+        kind: FactKind = "reversal" if act in TURNING_PHRASES else "statement"
+        yield _act(kind, f"act {act}", sentence, at, not sentence.past)
+
+
+def _speaks(sentence: Sentence, at: int) -> bool:
+    """A body that speaks for the first time, in the headline or at the beginning of the text."""
+    words = sentence.lower
+    early = sentence.number == 0 or (sentence.number == 1 and at < 6 and words[at] not in TITLED)
+    return early and not sentence.past and not SAYS.isdisjoint(words[at + 1 : at + 7])
+
+
+def _falls(words: tuple[str, ...], at: int) -> bool:
+    """ "The gunman was shot dead by police"; not "a gunman shot dead two people"."""
+    for n in range(at + 1, min(at + 5, len(words))):
+        if words[n] in ("killed", "dead", "dies"):
+            return n + 1 == len(words) or words[n + 1] in FELL_BEFORE
+    return False
+
+
+def _act(kind: FactKind, key: str, sentence: Sentence, at: int, happens: bool) -> Act:
+    text = _short(sentence.text) if sentence.number == 0 else _around(sentence.words, at)
+    return Act(kind, key, text, sentence.text, sentence.number, happens)
+
+
+def _around(words: tuple[str, ...], at: int) -> str:
+    """A dozen words around one, not beyond a comma."""
+    start, end = max(0, at - 6), min(len(words), at + 8)
+    start = max((n + 1 for n in range(start, at) if words[n] in ",;:()"), default=start)
+    end = min((n for n in range(at + 1, end) if words[n] in ",;:()"), default=end)
+    return _short(" ".join(words[start:end]).replace(" - ", "-"))
+
+
+def _short(text: str) -> str:
+    """Cut behind a word, where it is longer than ``_TEXT_CHARS``."""
+    if len(text) <= _TEXT_CHARS:
+        return text
+    cut = text.rfind(" ", 0, _TEXT_CHARS)
+    return f"{text[: cut if cut > 0 else _TEXT_CHARS]}…"

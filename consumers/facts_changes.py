@@ -1,0 +1,2 @@
+def changes(a, b):
+    return ()

@@ -1,0 +1,104 @@
+"""What a story's reports have stated so far, in few and short strings: names, acts, and numbers with their times.
+
+Names are hashes in one string, those of least value: where it is full, a name whose hash lies beyond the last one kept
+counts as known, so that a story that has named thousands falls silent about names and never repeats one. Everything
+else is plain: "act resign", "toll 19 1718000000". All that is kept depends on what was learned, not on the order.
+"""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from zlib import crc32
+
+MAX_NAMES = 2000  # hashes of 24 bits: one name in 8,000 is taken for another when it is full
+MAX_VALUES = 300
+MAX_SAID = 200
+_HASH = 4  # characters
+_NAMES = "names "
+
+Value = tuple[str, str]  # label and figure: ("toll", "19"), ("vote", "61-39")
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """``at``: of the first report that stated it, whole seconds. ``marks``: "<" lowered to, "~" vague, "-" long past."""
+
+    at: int
+    marks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    names: frozenset[str]  # hashes
+    said: frozenset[str]
+    values: Mapping[Value, Stated]
+    horizon: str = ""  # hashes beyond it count as known; empty: none
+
+    def has_name(self, name: str) -> bool:
+        code = _code(name)
+        return code in self.names or bool(self.horizon and code > self.horizon)
+
+    def figures(self, label: str) -> list[tuple[float, Stated]]:
+        return [
+            (float(figure), stated)
+            for (name, figure), stated in self.values.items()
+            if name == label and "-" not in stated.marks
+        ]
+
+
+@lru_cache(maxsize=256)  # a story's is asked for twice with every report
+def read(known: tuple[str, ...]) -> Known:
+    """Entries of another make are passed over."""
+    names: set[str] = set()
+    said: set[str] = set()
+    values: dict[Value, Stated] = {}
+    for entry in known:
+        if entry.startswith(_NAMES):
+            codes = entry[len(_NAMES) :]
+            names.update(codes[at : at + _HASH] for at in range(0, len(codes), _HASH))
+        elif value := _value(entry):
+            values[value[0]] = value[1]
+        else:
+            said.add(entry)
+    return Known(frozenset(names), frozenset(said), values, max(names) if len(names) >= MAX_NAMES else "")
+
+
+def written(names: Iterable[str], said: Iterable[str], values: Mapping[Value, Stated]) -> tuple[str, ...]:
+    """``names`` are not hashed yet."""
+    return _written({_code(name) for name in names}, set(said), values)
+
+
+def both(one: Known, other: Known) -> tuple[str, ...]:
+    values = dict(one.values)
+    for value, stated in other.values.items():
+        mine = values.get(value, stated)
+        marks = "".join(mark for mark in "-<~" if _is_marked(mark, mine, stated))
+        values[value] = Stated(min(mine.at, stated.at), marks)
+    return _written(one.names | other.names, one.said | other.said, values)
+
+
+def _is_marked(mark: str, one: Stated, other: Stated) -> bool:
+    return mark in one.marks and mark in other.marks if mark == "-" else mark in one.marks or mark in other.marks
+
+
+def _written(codes: Iterable[str], said: Iterable[str], values: Mapping[Value, Stated]) -> tuple[str, ...]:
+    kept = sorted(values.items(), key=lambda item: (-item[1].at, item[0]))[:MAX_VALUES]
+    return (
+        _NAMES + "".join(sorted(codes)[:MAX_NAMES]),
+        *sorted(said)[:MAX_SAID],
+        *sorted(f"{label}={figure} {stated.at}{stated.marks}" for (label, figure), stated in kept),
+    )
+
+
+def _value(entry: str) -> tuple[Value, Stated] | None:
+    label, equals, rest = entry.partition("=")
+    figure, _, at = rest.partition(" ")
+    digits = at.rstrip("-<~")
+    if not equals or not digits.lstrip("-").isascii() or not digits.lstrip("-").isdigit():
+        return None
+    return (label, figure), Stated(int(digits), at[len(digits) :])
+
+
+def _code(name: str) -> str:
+    return urlsafe_b64encode((crc32(name.encode("utf-8", "surrogatepass")) >> 8).to_bytes(3, "big")).decode("ascii")

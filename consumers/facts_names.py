@@ -1,0 +1,280 @@
+"""Places and actors that a report puts in front: in its headline, or at its beginning and again."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+from consumers.facts_name_words import (
+    GENERIC,
+    GIVEN,
+    LINKS,
+    MOVED_BEFORE,
+    MOVES,
+    NO_NAME,
+    PLACE_AFTER,
+    PLACE_BEFORE,
+    SORTS,
+)
+from consumers.facts_reading import Reading, Sentence
+from consumers.mentions import Mention, mentions, nations_said
+from consumers.nations import forms, shown
+from consumers.words import stem
+
+LEAD = 2  # sentences of the text
+EARLY = 4
+SUBJECT = 4  # words of a headline: who is named there does something
+ACRONYM = 6  # letters; longer words in capitals shout
+OFTEN = 3  # mentions of an actor that the headline does not name
+KNOWN_CHARS = 20_000  # of a text: whoever is named there is known
+MAX_NAMES = 400
+
+_POSSESSIVE = re.compile(r"['’]s?$")
+_CAPITALISED = re.compile(r"(?<!\w)[^\W\d_a-z][\w'’]{1,40}")
+_CAPTION = 0.7  # of a headline's long words begin with a capital: it is in title case and tells no names
+
+
+@dataclass(slots=True)
+class Name:
+    """``words`` as written, without "President" in front. ``stems`` of those that name it, the last is its head."""
+
+    words: tuple[str, ...]
+    stems: tuple[str, ...]
+    first: int  # sentence
+    sentence: Sentence
+    mentions: int = 1
+    in_title: bool = False
+    in_text: bool = False  # in a sentence of it that comes early
+    acts: bool = False  # it begins the headline, or is who somebody turned out to be: "named as"
+    placed: int = 0  # mentions as a place
+
+    @property
+    def is_place(self) -> bool:
+        """Mostly, and no initials: "in Ordesa"; not "confidence in Trump", "in FBI files"."""
+        return self.placed * 2 >= self.mentions and not (len(self.words) == 1 and self.words[0].isupper())
+
+    @property
+    def initials(self) -> str:
+        return "".join(word[0] for word in self.words if word[0].isupper()).lower() if len(self.words) > 1 else ""
+
+
+@dataclass(slots=True)
+class Nation:
+    name: str
+    sentence: Sentence
+    is_place: bool
+
+
+class Names:
+    """Who and what one article names."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+
+    @cached_property
+    def said(self) -> frozenset[str]:
+        """Stems of every word that is written with a capital, initials, and "nation X": whoever is in it is known."""
+        article = self._reading.article
+        text = f"{article.title}\n{article.text[:KNOWN_CHARS]}"
+        stems = {name_stem(word) for word in dict.fromkeys(_CAPITALISED.findall(text))}
+        initials = {name.initials for name in self._every.values()} - {""}
+        return frozenset(stems | initials | {f"nation {name}" for name in nations_said(text)})
+
+    @cached_property
+    def prominent(self) -> tuple[Name, ...]:
+        """In the headline and in the text; or at its beginning and again."""
+        source = self._reading.source
+        return tuple(name for name in self._every.values() if _leads(name) and name.stems[-1] not in source)
+
+    @cached_property
+    def nations(self) -> tuple[Nation, ...]:
+        """In the headline, or the first word of the text and named again."""
+        found: dict[str, Nation] = {}
+        title, *body = self._reading.sentences[: LEAD + 1]
+        for each in mentions(title.text):
+            for name in each.form.nations:
+                found.setdefault(name, Nation(name, title, _is_in(each)))
+        for sentence in body:
+            for each in mentions(sentence.text):
+                for name in each.form.nations:
+                    if name in found and found[name].sentence.number == 0:
+                        found[name].sentence = sentence
+                        found[name].is_place |= _is_in(each)
+                    elif each.first and each.kind != "adjective" and not each.possessive and self._again(each, name):
+                        found.setdefault(name, Nation(name, sentence, False))
+        return tuple(found.values())
+
+    def _again(self, mention: Mention, nation: str) -> bool:
+        rest = self._reading.article.text[:2000]
+        return sum(nation in each.form.nations for each in mentions(rest)) > 1
+
+    @cached_property
+    def _every(self) -> dict[str, Name]:
+        found: dict[str, Name] = {}
+        sentences = self._reading.sentences
+        title = sentences[0]
+        shouts = _in_title_case(title)
+        small = self._reading.small
+        initial: list[tuple[Name, bool]] = []
+        for sentence in sentences:
+            if len(found) > MAX_NAMES:
+                break
+            if sentence.number == 0 and shouts:
+                continue
+            for name, first in _runs(sentence, small):
+                if first and len(name.words) == 1 and not name.words[0].isupper():
+                    initial.append((name, first))
+                else:
+                    _add(found, name)
+        for name, _ in initial:
+            if name.stems[-1] in found:
+                _add(found, name)
+        in_title = {name_stem(word) for word in title.words}
+        acting = {name_stem(word) for word in title.words[:SUBJECT]}
+        for name in list(found.values()):
+            short = found.pop(name.initials, None) if name.initials else None
+            if short is not None:
+                name.mentions += short.mentions
+                name.first = min(name.first, short.first)
+                name.in_text |= short.in_text
+                name.acts |= short.acts
+            name.acts |= not acting.isdisjoint((name.stems[-1], name.initials))
+            name.in_title = not in_title.isdisjoint((name.stems[-1], name.initials))
+        return {stem: name for stem, name in found.items() if not nation_words().issuperset(name.stems)}
+
+
+@cache
+def nation_words() -> frozenset[str]:
+    """Stems of all that names a nation: told as nations, not by their words."""
+    named = (form for same in forms().values() for form in same if form.kind in ("name", "adjective"))
+    return frozenset(name_stem(word) for form in named for word in form.words)
+
+
+def name_stem(word: str) -> str:
+    return stem(_POSSESSIVE.sub("", word.casefold()).replace(".", ""))
+
+
+def is_known(name: Name, said: Callable[[str], bool]) -> bool:
+    """Vladimir Putin is Putin, Homs bridge is Homs, and the WHO is the World Health Organization."""
+    if said(name.stems[-1]) or (name.stems[0] not in GIVEN and any(said(each) for each in name.stems)):
+        return True
+    return bool(name.initials) and said(name.initials)
+
+
+def _leads(name: Name) -> bool:
+    if name.in_title and name.in_text:
+        return name.is_place or name.acts
+    return name.first <= 1 and name.mentions >= (2 if name.is_place else OFTEN)
+
+
+def shown_name(name: Name) -> str:
+    return " ".join(name.words)
+
+
+def shown_nation(nation: Nation) -> str:
+    return shown(nation.name)
+
+
+def _add(found: dict[str, Name], name: Name) -> None:
+    known = found.get(name.stems[-1])
+    if known is None:
+        found[name.stems[-1]] = name
+        return
+    known.mentions += 1
+    known.in_text |= name.in_text
+    known.acts |= name.acts
+    known.placed += name.placed
+    if name.sentence.number < known.first:
+        known.first = name.sentence.number
+    if known.sentence.number == 0:
+        known.sentence = name.sentence
+    if len(name.words) > len(known.words):
+        known.words, known.stems = name.words, name.stems
+
+
+def _runs(sentence: Sentence, small: frozenset[str]) -> Iterator[tuple[Name, bool]]:
+    """Words with capitals that stand together, and whether they begin the sentence."""
+    words = sentence.words
+    at = 0
+    while at < len(words):
+        if not _is_name(words[at], small):
+            at += 1
+            continue
+        end = at + 1
+        while end < len(words) and not _POSSESSIVE.search(words[end - 1]):
+            if _is_name(words[end], small):
+                end += 1
+            elif (
+                words[end] in LINKS and words[end] != "and" and end + 1 < len(words) and _is_name(words[end + 1], small)
+            ):
+                end += 2
+            elif words[end : end + 2] == ("of", "the") and end + 2 < len(words) and _is_name(words[end + 2], small):
+                end += 3
+            else:
+                break
+        if name := _name(sentence, at, end):
+            yield name, at == 0
+        at = end
+
+
+def _is_name(word: str, small: frozenset[str]) -> bool:
+    if not word[0].isupper() or len(word) < 2 or word.endswith(("n't", "n’t")):
+        return False
+    if word.isupper():
+        return len(word) <= ACRONYM
+    if "-" in word and not word.rpartition("-")[2][:1].isupper():  # "Obama-era"
+        return False
+    return (lower := word.lower()) not in NO_NAME and lower not in small
+
+
+def _name(sentence: Sentence, start: int, end: int) -> Name | None:
+    words = sentence.words
+    after = sentence.lower[end] if end < len(words) else ""
+    before = sentence.lower[start - 1] if start else ""
+    whole = words[start:end]
+    while start < end and (words[start].lower().rstrip(".") in GENERIC or words[start] in LINKS):
+        start += 1
+    kept = tuple(word for word in words[start:end])
+    telling = [
+        part
+        for word in kept
+        for part in word.split("-")
+        if len(part) > 1 and part.lower() not in GENERIC and part not in LINKS
+    ]
+    if not telling:
+        return None
+    if len(whole) > len(kept) and whole[0] in ("World", "Islamic", "National", "International", "Supreme", "United"):
+        kept = whole
+    stems = tuple(name_stem(word) for word in telling)
+    if len(stems[-1]) < 2:
+        return None
+    kept = (*kept[:-1], _POSSESSIVE.sub("", kept[-1]))
+    return Name(
+        kept,
+        stems,
+        sentence.number,
+        sentence,
+        in_text=0 < sentence.number <= EARLY,
+        acts=before in ("as", "names", "identified", "named"),
+        placed=_placed(sentence, start, before, after, len(telling)),
+    )
+
+
+def _placed(sentence: Sentence, start: int, before: str, after: str, size: int) -> bool:
+    earlier = sentence.lower[max(0, start - 6) : start]
+    if before in PLACE_BEFORE or after in PLACE_AFTER:
+        return True
+    if earlier[-1:] == ("of",) and not SORTS.isdisjoint(earlier):
+        return True
+    if size > 1:
+        return False
+    return before in MOVED_BEFORE and (before not in ("to", "into", "from", "at") or not MOVES.isdisjoint(earlier))
+
+
+def _is_in(mention: Mention) -> bool:
+    return mention.kind != "adjective" and mention.before.lower() in PLACE_BEFORE
+
+
+def _in_title_case(title: Sentence) -> bool:
+    long = [word for word in title.words[1:] if len(word) > 3 and word[0].isalpha()]
+    return len(long) > 1 and sum(word[0].isupper() for word in long) > _CAPTION * len(long)

@@ -1,0 +1,136 @@
+"""An article as its facts are looked for: headline and sentences in words, page furniture left out."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+
+from consumers.copies import paragraphs
+from consumers.languages import declared, reads_as_english
+from consumers.model import Article
+from consumers.passages import MAX_TITLE, sentences
+
+READ_CHARS = 4000  # of a text: about 650 words; what stands below is background
+NOTE_CHARS = 1200  # at its end: where newspapers put their corrections
+QUOTE_CHARS = 300
+
+_WORD = re.compile(
+    r"[$€£¥₹]?[0-9]+(?:[.,][0-9]+)*(?:%|[^\W_]*)|[^\W\d_](?:\.[^\W\d_])+\.?|[^\W\d_]\w*(?:['’-]\w+)*|[,;:()\-–—]"
+)
+_DATELINE = re.compile(r"[^\W\d_a-z]{3,}[^a-z(\n]{0,40}(?:\w{3,9}\.? \d{1,2} ?)?(?:\([^)\n]{1,40}\) ?)?[-–—]+ ")
+_AGENCY = re.compile(r"[^()\n]{0,60}\((?:Reuters|AP|AFP|UPI|CNN|Bloomberg|Xinhua|dpa)\) ?[-–—]*")
+_MONTHS = (
+    "january february march april may june july august september october november december".split()
+)  # in their order
+_LONG_AGO = re.compile(
+    r"\b(?:(?:months?|years?|decades?|century|centuries) (?:ago|earlier|before|after|since)|decades? of|"
+    r"(?:last|previous|past|recent|earlier this|each|every|per|a) (?:year|decade|century|few years|two years)|"
+    r"(?:this|so far this) year|in history|history of|historic|anniversary|since the (?:\w+ ){1,3}(?:began|started|"
+    r"broke out)|(?:war|conflict|crisis|uprising|pandemic|insurgency)\b.{0,40}\b(?:has|have) killed|previous(?:ly)?|"
+    r"on average|estimated \w+ people a year)\b",
+    re.IGNORECASE,
+)
+_DATED = re.compile(
+    r"\b(?:in|since|from|of|between|during|until|by)(?: (?:early|late|mid|the|an?|\w{3,9}))?(?: \d{1,2},)?[ -]"
+    r"(1[5-9]\d\d|20\d\d)(?:s\b|\b)",
+    re.IGNORECASE,
+)
+_IN_MONTH = re.compile(
+    r"\b(?:[Ii]n|[Ss]ince|last) (January|February|March|April|May|June|July|August|September|October|"
+    r"November|December)\b(?! \d)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """``number`` 0 is the headline, 1 the first sentence of the text. ``past``: it tells what happened long ago."""
+
+    text: str
+    number: int
+    past: bool
+    words: tuple[str, ...]  # as written; commas and brackets are words of their own
+    lower: tuple[str, ...]
+
+
+class Reading:
+    """One article's sentences. Made once for everything that is looked for in it."""
+
+    def __init__(self, article: Article) -> None:
+        self.article = article
+        self.at = article.seen if article.published is None else article.published
+        date = _date(self.at)
+        title = " ".join(article.title[:MAX_TITLE].split())
+        body = article.text[:READ_CHARS]
+        if title and body.lstrip().startswith(title):
+            body = body.lstrip()[len(title) :]
+        told = [title, *_sentences(body)]
+        self.sentences = tuple(_sentence(text, number, date) for number, text in enumerate(told))
+        self.source = re.sub(r"[^a-z]", "", article.source.lower())
+
+    @cached_property
+    def english(self) -> bool:
+        """Names and acts are looked for in English alone."""
+        if language := declared(self.article.lang):
+            return language.partition("-")[0] == "en"
+        return reads_as_english(self.article.title, self.article.text)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """The last sentences of a text that is not read to its end."""
+        return tuple(_sentences(self.article.text[-NOTE_CHARS:])) if len(self.article.text) > READ_CHARS else ()
+
+    @cached_property
+    def small(self) -> frozenset[str]:
+        """Words that stand somewhere in small letters: no names."""
+        return frozenset(word for sentence in self.sentences for word in sentence.words if word[0].islower())
+
+
+def quote(sentence: str) -> str:
+    """At most ``QUOTE_CHARS`` of it, cut behind a word."""
+    if len(sentence) <= QUOTE_CHARS:
+        return sentence
+    cut = sentence.rfind(" ", 0, QUOTE_CHARS)
+    return f"{sentence[: cut if cut > 0 else QUOTE_CHARS - 1]}…"
+
+
+def words_in(text: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(text))
+
+
+def _sentence(text: str, number: int, date: datetime | None) -> Sentence:
+    words = words_in(text)
+    lower = tuple(word.lower().replace("’", "'") for word in words)
+    return Sentence(text, number, _is_past(text, date), words, lower)
+
+
+def _is_past(text: str, date: datetime | None) -> bool:
+    if _LONG_AGO.search(text):
+        return True
+    this = str(date.year) if date else ""
+    if any(year != this for year in _DATED.findall(text)):
+        return True
+    month = _IN_MONTH.search(text)
+    return month is not None and date is not None and _MONTHS.index(month[1].lower()) != date.month - 1
+
+
+def _sentences(text: str) -> Iterator[str]:
+    """Lines that were broken inside a sentence are joined."""
+    waiting = ""
+    for number, line in enumerate(paragraphs(text)):
+        spoken = line
+        if number == 0 and (place := _DATELINE.match(line) or _AGENCY.match(line)):
+            spoken = line[place.end() :]
+        if waiting and not spoken[:1].islower():
+            yield from sentences(waiting)
+            waiting = ""
+        waiting = f"{waiting} {spoken}" if waiting else spoken
+    if waiting:
+        yield from sentences(waiting)
+
+
+def _date(at: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(at, UTC)
+    except (OverflowError, OSError, ValueError):  # no time that a calendar has
+        return None

@@ -1,0 +1,146 @@
+"""Verbs that tell what was done, and the words around them that tell whether it was."""
+
+from collections.abc import Iterator
+
+from consumers.model import FactKind
+
+# act: its verbs; what must stand near, if anything; the turn of a story, or else an official act
+TURNS = """
+deny: denies denied denying
+deny: rejects rejected; allegations accusations claims charges claim accusation allegation
+withdraw: withdraws withdrew withdrawn withdrawing
+resume: resumes resumed resuming; talks fighting shelling attacks strikes hostilities search flights war bombing \
+negotiations trial operations violence work service production strike protests launches
+suspend: suspends suspended halts halted
+cancel: cancels cancelled canceled
+postpone: postpones postponed
+overturn: overturns overturned quashes quashed annuls annulled invalidated
+acquit: acquits acquitted exonerated exonerates
+reverse: reverses reversed reversing backtracks backtracked backpedals
+reinstate: reinstates reinstated restores restored; rule ban law order policy ruling official minister power
+revoke: revokes revoked rescinds rescinded repeals repealed
+scrap: scraps scrapped
+veto: vetoes vetoed
+recant: recants recanted
+abandon: abandons abandoned drops dropped drop; charges case lawsuit plan plans bid suit tax appeal demand probe \
+deal talks claim
+concede: concedes conceded; defeat election race
+collapse: collapses collapsed broke breaks broken breached violates violated; ceasefire truce deal talks \
+agreement accord
+lift: lifts lifted; ban sanctions order curfew lockdown embargo restrictions siege blockade emergency
+block: blocks blocked; judge court watchdog regulator authority senate parliament republicans democrats tribunal
+free: released freed frees; prison jail custody hostages hostage prisoners prisoner bail charge detainees suspect
+ground: grounds grounded; agency regulator airline airlines planes rockets flights jets aircraft fleet
+"""
+ACTS = """
+arrest: arrests arrested detains detained captured
+charge: charged indicted indicts; murder assault fraud police prosecutors jury counts manslaughter lying \
+terrorism theft conspiracy offences crimes felony indictment
+convict: convicts convicted
+sentence: sentences sentenced jailed jails
+resign: resigns resigned quits
+sack: sacks sacked ousts ousted
+approve: approves approved
+approve: passes passed clears cleared; bill law legislation measure budget
+sign: signs signed; bill law order deal decree pact agreement treaty legislation
+ban: bans banned
+impose: imposes imposed
+claim: claims claimed; responsibility
+storm: storms stormed
+deploy: deploys deployed
+declare: declares declared; emergency war independence victory winner bankrupt bankruptcy mourning over end \
+outbreak dead martial disaster ceasefire truce pandemic famine drought curfew state
+admit: admits admitted confesses confessed
+apologise: apologises apologizes apologised apologized
+order: orders ordered
+announce: announces announced
+confirm: confirms confirmed
+accuse: accuses accused
+condemn: condemns condemned
+investigate: investigates investigating
+investigate: opens opened launches launched; investigation inquiry probe
+identify: identifies identified
+sue: sues sued
+fine: fines fined
+rule: rules ruled; judge court justices tribunal
+pardon: pardons pardoned
+impeach: impeaches impeached
+win: wins won; election race presidency vote primary referendum runoff
+"""
+PHRASES = {
+    "cancel": ("called off", "calls off", "pulled out", "pulls out", "walked away", "walks away", "pulling out"),
+    "resign": ("stepped down", "steps down", "stepping down"),
+    "reverse": ("backed down", "backs down", "u-turn", "walked back", "walks back"),
+    "found alive": ("found alive",),
+    "free": ("walks free", "walked free", "set free"),
+    "convict": ("found guilty", "pleads guilty", "pleaded guilty", "guilty of"),
+    "deny": ("not guilty",),
+}
+TURNING_PHRASES = frozenset({"cancel", "reverse", "found alive", "free", "deny"})
+# Nouns as often as verbs, but in a headline.
+NOUNS = frozenset(
+    "orders claims fines signs bans rules grounds storms arrests charges drops blocks breaks sentences drop halts "
+    "won captured".split()
+)
+# These only count where a body, an official or a name does them.
+SPOKEN = frozenset(
+    "announce confirm order declare admit accuse condemn approve identify impose deploy apologise sign rule".split()
+)
+OFFICIAL = frozenset(
+    "minister ministry ministers president governor mayor court judge jury prosecutor prosecutors parliament army "
+    "military navy police sheriff embassy regulator watchdog agency commission chancellor king queen pope union "
+    "premier council government administration authority authorities officials official kremlin pentagon guard "
+    "senate congress committee department bank operator owner company airline secretary spokesman spokeswoman "
+    "general rebels opposition".split()
+)
+BODIES = {
+    word: key
+    for key, words in {
+        "minister": "minister ministry ministers",
+        "premier": "premier",
+        "president": "president",
+        "governor": "governor",
+        "mayor": "mayor",
+        "court": "court judge",
+        "prosecutor": "prosecutor prosecutors",
+        "parliament": "parliament",
+        "army": "army military navy",
+        "sheriff": "sheriff",
+        "embassy": "embassy ambassador",
+        "regulator": "regulator watchdog",
+        "chancellor": "chancellor",
+        "coroner": "coroner",
+        "pope": "pope",
+    }.items()
+    for word in words.split()
+}
+TITLED = frozenset("president minister chancellor pope governor mayor court judge".split())  # known by their names
+SAYS = frozenset(
+    "says said warns warned urges urged tells told insists insisted vows vowed stands stood calls called".split()
+)
+NOT_YET = frozenset(
+    "to could may might would should will must can not never if wants cannot won't wouldn't didn't don't refuses "
+    "refused threatens threatened unless whether or before until".split()
+)
+ASIDES = frozenset("who which whose after when since while where despite following accused alleged because".split())
+HEADLINE_ASIDES = frozenset("who which whose accused alleged almost nearly".split())
+BEING = frozenset("being been be was were is are gets got".split())
+ATTACKER = frozenset("gunman suspect attacker shooter bomber gunmen suspects attackers".split())
+# Said of so much that only a headline makes them news.
+ACTIVE_ONLY = frozenset("accuse condemn announce".split())
+FELL_BEFORE = frozenset("by in after at on , when during as".split())
+HEADLINE_ONLY = frozenset("announce rule".split())
+
+
+def _table(lines: str, kind: FactKind) -> Iterator[tuple[str, tuple[str, FactKind, frozenset[str]]]]:
+    for line in lines.strip().splitlines():
+        act, _, rest = line.partition(": ")
+        verbs, _, near = rest.partition("; ")
+        for verb in verbs.split():
+            yield verb, (act, kind, frozenset(near.split()))
+
+
+VERBS: dict[str, list[tuple[str, FactKind, frozenset[str]]]] = {}
+for _verb, _entry in (*_table(TURNS, "reversal"), *_table(ACTS, "statement")):
+    VERBS.setdefault(_verb, []).append(_entry)
+PHRASE_ENDS = {phrase.split()[-1] for phrases in PHRASES.values() for phrase in phrases}

@@ -1,0 +1,63 @@
+"""Deliveries that wait: for quiet hours, mutes, set times or corroboration. What they wait for is in ``held``.
+
+A row in ``held`` is free, or another delivery carries it: then ``carrier`` names that one.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, Row, or_, select, update
+
+from consumers.holding import Hold
+from daemon.store.ledger import in_chunks, tell
+from daemon.store.tables import alerts, deliveries
+
+FOR_GOOD = 4e10  # ``due`` of what is never told
+
+_column = deliveries.c
+_FREE = or_(_column.state != "held", _column.carrier == "")
+
+
+def put_on_hold(connection: Connection, row: Row[Any], hold: Hold, now: float) -> bool:
+    """The row as it was read waits. False where somebody else has put it further since."""
+    mine = (_column.id == row.id, _column.state == row.state, _column.attempts == row.attempts, ~_column.in_doubt)
+    due = FOR_GOOD if hold.until is None else hold.until
+    values = {"state": "held", "held": hold.held, "due": due, "carrier": ""}
+    if not connection.execute(update(deliveries).where(*mine, _FREE).values(**values)).rowcount:
+        return False
+    if row.alert_id:  # what an update carries is looked at by itself again
+        carried = (_column.carrier == row.id, _column.state == "held")
+        connection.execute(update(deliveries).where(*carried).values(state="pending", due=now, carrier=""))
+    if row.state != "held" or row.held != hold.held:
+        tell(connection, [row.id], "held", now, hold.why)
+    return True
+
+
+def go(connection: Connection, delivery_id: str, now: float, why: str) -> None:
+    """What it waited for has come: it goes out now, by itself."""
+    free = (_column.id == delivery_id, _column.state == "held", _column.carrier == "")
+    if connection.execute(update(deliveries).where(*free).values(state="pending", due=now)).rowcount:
+        tell(connection, [delivery_id], "released", now, why)
+
+
+def release_ids(connection: Connection, delivery_ids: Collection[str], now: float) -> None:
+    """The corroboration that these waited for has come: they go out now, each by itself."""
+    for ids in in_chunks(delivery_ids):
+        query = select(_column.id, _column.created).where(_column.id.in_(ids))
+        for row in connection.execute(query.order_by(_column.id)).all():
+            go(connection, row.id, now, f"waited {_span(now - row.created)} for another source")
+
+
+def look_again(connection: Connection, story_ids: Collection[str], now: float) -> None:
+    """These stories have changed: a mute of sources may no longer hold what is to be told of them."""
+    for ids in in_chunks(story_ids):
+        of_them = select(alerts.c.id).where(alerts.c.story_id.in_(ids))
+        waits = (_column.state == "held", _column.carrier == "", _column.held.startswith("source mute "))
+        connection.execute(update(deliveries).where(*waits, _column.alert_id.in_(of_them)).values(due=now))
+
+
+def _span(seconds: float) -> str:
+    minutes = max(0, round(seconds / 60))
+    if minutes < 90:
+        return "1 minute" if minutes == 1 else f"{minutes} minutes"
+    return f"{round(minutes / 60)} hours"

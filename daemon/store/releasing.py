@@ -1,0 +1,121 @@
+"""What waited and is due: back into the queue by itself, or together as a digest. And what is too much at once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, select
+
+from consumers.holding import Mute, Quiet, held_by
+from daemon.store import mutes
+from daemon.store.digests import Cause, about, bring_together
+from daemon.store.holds import go, put_on_hold
+from daemon.store.ledger import tell
+from daemon.store.outbox_rows import is_due, is_released, with_alerts
+from daemon.store.standing import decided, standing
+from daemon.store.tables import deliveries
+
+FLOOD = 10  # due deliveries; more than these come as one message where a channel needs a pause between two
+_AT_ONCE = 500  # rows in one transaction: some 0.2 s
+_DAY = 86_400.0
+_NEAR_DAYS = 7 * _DAY  # near misses are never older in a digest
+
+_column = deliveries.c
+
+
+def has_released(connection: Connection, channel: str, now: float) -> bool:
+    return (
+        connection.execute(select(_column.id).where(is_released(now), _column.channel == channel)).first() is not None
+    )
+
+
+def release(connection: Connection, channel: str, now: float) -> None:
+    """What was held on the channel and is due goes on. What a mute in force holds as well goes on waiting."""
+    query = with_alerts().where(is_released(now), _column.channel == channel)
+    rows = connection.execute(query.limit(_AT_ONCE)).all()
+    in_force = mutes.in_force(connection, now, locked=True) if rows else ()
+    groups: dict[tuple[str, float], list[Row[Any]]] = {}
+    for row in rows:
+        if not row.alert_id:
+            go(connection, row.id, now, "")
+            continue
+        stands = standing(connection, row)
+        again = decided(connection, row, stands, in_force, None, now) if stands else None
+        if not (again and put_on_hold(connection, row, again, now)):
+            groups.setdefault((row.held, row.due), []).append(row)
+    for (held, due), group in groups.items():
+        _release(connection, channel, held, due, group, in_force, now)
+
+
+def _release(
+    connection: Connection,
+    channel: str,
+    held: str,
+    due: float,
+    group: Sequence[Row[Any]],
+    in_force: Sequence[Mute],
+    now: float,
+) -> None:
+    cause, why = _cause(connection, channel, held, due, in_force)
+    if cause is None or (held == "quiet hours" and len(group) == 1):
+        for row in group:
+            go(connection, row.id, now, why)
+        return
+    ids = [row.id for row in group]
+    if bring_together(connection, channel, cause, ids, now):
+        tell(connection, ids, "released", now, why)
+
+
+def _cause(
+    connection: Connection, channel: str, held: str, due: float, in_force: Sequence[Mute]
+) -> tuple[Cause | None, str]:
+    """Why these come together, where they do; and why they go on."""
+    key = (held, repr(due))
+    if held.startswith("digest "):
+        what = held.removeprefix("digest ")
+        since = max(_last_digest(connection, channel, held, due), due - _NEAR_DAYS)
+        return Cause(key=key, reason="times", what=what, near_since=since, near_until=due), f"it is time: {what}"
+    if held == "quiet hours":
+        return Cause(key=key, reason="quiet hours"), "waited for the end of the quiet hours"
+    if any(held == held_by(mute) for mute in in_force):
+        return None, "waited for a source that is not muted"
+    if mute := mutes.find(connection, held.rpartition(" ")[2]):
+        said = about(connection, mute)
+        return Cause(key=key, reason="mute", what=said), said
+    return None, ""
+
+
+def _last_digest(connection: Connection, channel: str, held: str, due: float) -> float:
+    """When the one before was due; a day before where there was none."""
+    before = and_(_column.channel == channel, _column.held == held, _column.due < due)
+    return connection.execute(select(func.max(_column.due)).where(before)).scalar() or due - _DAY
+
+
+# -- floods
+
+
+def is_flood(connection: Connection, channel: str, now: float) -> bool:
+    query = select(_column.id).where(is_due(now), _column.channel == channel, *_ORDINARY).limit(FLOOD + 1)
+    return len(connection.execute(query).all()) > FLOOD
+
+
+def gather(connection: Connection, channel: str, now: float, quiet: Quiet | None) -> None:
+    """Where more is due than a channel can show one by one, all of it becomes one message, in its order.
+
+    An escalation goes alone: it is to be noticed. So does what a digest before failed to tell.
+    """
+    query = with_alerts().where(is_due(now), _column.channel == channel, *_ORDINARY)
+    rows = [row for row in connection.execute(query.limit(_AT_ONCE)).all() if row.kind != "escalation"]
+    if len(rows) <= FLOOD:
+        return
+    in_force = mutes.in_force(connection, now, locked=True)
+    going = []
+    for row in rows:
+        stands = standing(connection, row)
+        wait = decided(connection, row, stands, in_force, quiet, now) if stands else None
+        if not (wait and put_on_hold(connection, row, wait, now)):
+            going.append(row.id)
+    if len(going) > FLOOD:
+        bring_together(connection, channel, Cause(key=("flood", going[0]), reason="flood"), going, now)
+
+
+_ORDINARY = (_column.alert_id != "", _column.carrier == "", ~_column.in_doubt)
