@@ -7,7 +7,7 @@ different stories look alike; the first articles of a topic meet no runner-up th
 B³ precision, recall and F1 (Bagga and Baldwin, 1998), of the stories as they are at the end. *Alerts a story*: stories
 founded by ours per labelled one, also those that turned out to be one later. *Hidden*: labelled stories that never
 founded one, so nobody would have been told. When an article was read is in no set: they are read one a minute, in the
-order of their stamps, which say when they were published. With ``--robust`` each set is run again with its stamps moved by up to
+order of their stamps, which say when they were published. With ``--robust`` each set is run again with its stamps
 twelve hours either way, and with the articles of each hour in another order.
 """
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from consumers.facts_notes import note_in
+from consumers.facts_notes import may_note, note_in
 from consumers.facts_reading import Reading, Sentence
 from consumers.facts_verbs import (
     ACTIVE_ONLY,
@@ -18,6 +18,7 @@ from consumers.facts_verbs import (
     FELL_BEFORE,
     HEADLINE_ASIDES,
     HEADLINE_ONLY,
+    KEYWORDS,
     NOT_YET,
     NOUNS,
     OFFICIAL,
@@ -64,7 +65,7 @@ class Acts:
     def every(self) -> tuple[Act, ...]:
         found: list[Act] = []
         for sentence in self._reading.sentences:
-            if note := _note(sentence.text, sentence.number):
+            if may_note(sentence.text) and (note := _note(sentence.text, sentence.number)):
                 found.append(note)
             elif self._reading.english:
                 found.extend(_acts(sentence))
@@ -81,7 +82,11 @@ def _note(sentence: str, number: int) -> Act | None:
 
 def _acts(sentence: Sentence) -> Iterator[Act]:
     words = sentence.lower
+    if KEYWORDS.isdisjoint(words):
+        return
     for at, word in enumerate(words):
+        if word not in KEYWORDS:
+            continue
         for act, kind, near in VERBS.get(word, ()):
             if _is_done(sentence, at, act, near):
                 yield _act(kind, f"act {act}", sentence, at, _is_now(sentence, at, act))

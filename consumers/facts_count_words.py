@@ -4,8 +4,8 @@
 BEHIND = {
     word: label
     for label, words in {
-        "toll": "dead killed died dies die dying deaths fatalities bodies lives perished slain drowned corpses",
-        "injured": "injured wounded hurt injuries injures",
+        "toll": "dead killed died dies die dying deaths fatalities bodies lives perished drowned corpses",
+        "injured": "injured wounded hurt injuries injures treated hospitalised hospitalized",
         "missing": "missing unaccounted",
         "arrested": "arrested detained arrests detainees",
         "evacuated": "evacuated evacuees flee fled",
@@ -13,9 +13,8 @@ BEHIND = {
         "released": "released freed",
         "displaced": "displaced homeless",
         "trapped": "trapped stranded",
-        "in hospital": "hospitalised hospitalized",
         "hostages": "hostages",
-        "cases": "cases infections infected",
+        "cases": "cases infections infected ill sick sickened",
     }.items()
     for word in words.split()
 }
@@ -64,29 +63,33 @@ THINGS = {
 DISTANCES = frozenset({"km", "miles"})
 # More of them are told as the count goes on; a smaller number is mostly a part or an old report.
 GROWING = frozenset({*BEHIND.values(), *AHEAD.values()} - {"missing", "trapped", "hostages"})
-ALL_PEOPLE = frozenset({*BEHIND.values(), *AHEAD.values()})
 TIMES = frozenset(
     "year years month months week weeks day days hour hours minute minutes second seconds a.m p.m a.m. p.m. am pm "
     "o'clock st th times percent points".split()
 )
-MONTHS = frozenset("january february march april may june july august september october november december jan feb "
-                    "aug sept oct nov dec".split())  # fmt: skip
+MONTHS = frozenset(
+    "january february march april may june july august september october november december jan feb aug sept oct nov "
+    "dec".split()
+)
 PART = frozenset("including includes among no".split())
 ASIDE = frozenset("including among most mostly many some mainly at all one two three four five".split())
-ENDS = frozenset("and but or ; : ( ) – — while as whose".split())
+ENDS = frozenset(
+    "and but or ; : ( ) – — while as whose attend attended mourn mourned protest protested rally gather gathered "
+    "march marched demand pray after before when".split()
+)
 TO = frozenset(
     "to at is was reaches reached passes passed hits hit stands of exceeds tops surpasses stood : now".split()
 )
-BARE = frozenset("people persons civilians others passengers more were was are have has had been be".split())
 PERSON = frozenset(
     "man woman boy girl officer soldier worker firefighter driver person child teenager student policeman "
     "passenger pilot journalist baby infant toddler protester demonstrator villager resident hostage civilian "
     "sailor miner tourist nurse doctor guard trooper marine fighter rescuer motorist climber pedestrian".split()
 )
+HURT = frozenset("wounded injured hurt".split())
 DIED = frozenset("killed dead died dies dying drowned".split())
 LOWER = frozenset(
-    "lowered lowers lower revised revises revise corrected corrects fewer recount instead mistakenly wrongly "
-    "twice down only not".split()
+    "lowered lowers lower revised revises revise corrected corrects fewer recount mistakenly wrongly "
+    "counted down".split()
 )
 PRISON = frozenset("prison jail imprisonment jailed sentenced sentence sentences bars custody imprisoned".split())
 SPANS = ("year", "month", "week", "day", "hour", "minute", "second")
@@ -96,9 +99,16 @@ FREED = frozenset(
     "others of girls boys passengers workers crew journalists".split()
 )
 VOTES = frozenset("vote votes voted voting senate house passed passes confirms confirmed parliament approves".split())
+# Behind "killed" where somebody killed them.
 OBJECTS = frozenset(
     "a an the at more about nearly some dozens scores hundreds thousands two three four five six seven eight nine "
-    "ten eleven twelve twenty thirty forty fifty several many people civilians his her their him them himself one".split()
+    "ten eleven twelve twenty thirty forty fifty several many people civilians his her their him them himself "
+    "one".split()
 )
-AWAY = frozenset("north south east west away from off outside inside northeast northwest southeast southwest an per "
-                  "long wide high deep of inland offshore (".split())  # fmt: skip
+# Behind "40 kilometres" where that is the way to a place.
+AWAY = frozenset(
+    "north south east west away from off outside inside northeast northwest southeast southwest an per long wide high "
+    "deep of inland offshore (".split()
+)
+ONE = DIED | HURT  # that are told of one person without a number
+COUNTERS = frozenset("toll number total count".split())

@@ -9,14 +9,17 @@ from consumers.facts_count_words import (
     ASIDE,
     AWAY,
     BEHIND,
+    COUNTERS,
     DIED,
     DISTANCES,
     ENDS,
     FREED,
+    HURT,
     LOWER,
     MAYBE,
     MONTHS,
     OBJECTS,
+    ONE,
     PART,
     PERSON,
     PRISON,
@@ -26,7 +29,8 @@ from consumers.facts_count_words import (
     TO,
     VOTES,
 )
-from consumers.facts_numbers import Number, Precision, numbers
+from consumers.facts_known import VOTE, Value
+from consumers.facts_numbers import Number, Precision, may_count, numbers
 from consumers.facts_reading import Reading, Sentence
 from consumers.model import FactKind
 
@@ -47,8 +51,13 @@ class Count:
     rest: str = ""  # of a value that is no single number: "61-39"
 
     @property
+    def value_key(self) -> Value:
+        """What two reports of the same count have in common."""
+        return ("more" if self.more else self.label), self.rest or format(self.value, "g")
+
+    @property
     def key(self) -> str:
-        return f"{self.label} {self.rest or format(self.value, 'g')}"
+        return "=".join(self.value_key)
 
 
 class Counts:
@@ -69,7 +78,9 @@ class Counts:
 
 def _counts(sentence: Sentence) -> Iterator[Count]:
     words = sentence.lower
-    lowers = not LOWER.isdisjoint(words)
+    if not may_count(sentence.text, words) and ONE.isdisjoint(words):
+        return
+    lowers = not LOWER.isdisjoint(words) or _is_denied(words)
     taken: set[int] = set()
     every = tuple(numbers(words))
     for label, number in _phrases(words, every):
@@ -80,8 +91,9 @@ def _counts(sentence: Sentence) -> Iterator[Count]:
             continue
         following = every[place + 1] if place + 1 < len(every) else None
         yield from _count(sentence, number, following, lowers)
-    if not DIED.isdisjoint(words) and _one_died(words):
-        yield Count("toll", "toll", 1.0, "floor", sentence)
+    for label, verbs in (("toll", DIED), ("injured", HURT)):
+        if not verbs.isdisjoint(words) and not PERSON.isdisjoint(words) and _is_one(sentence, verbs):
+            yield Count("toll", label, 1.0, "floor", sentence)
 
 
 def _count(sentence: Sentence, number: Number, following: Number | None, lowers: bool) -> Iterator[Count]:
@@ -92,7 +104,7 @@ def _count(sentence: Sentence, number: Number, following: Number | None, lowers:
     if number.unit and number.unit != "%":
         yield Count("sum", number.unit, value, precision, sentence, lowers)
     elif vote := _vote(words, number, following):
-        yield Count("number", "vote", value, "exact", sentence, rest=vote)
+        yield Count("number", VOTE, value, "exact", sentence, rest=vote)
     elif number.unit == "%":
         if value == 100:  # a figure of speech
             return
@@ -112,7 +124,7 @@ def _count(sentence: Sentence, number: Number, following: Number | None, lowers:
     elif before == "of" and number.first > 1 and _ends_number(words, number.first - 2):
         return  # the whole of "90 of 120 were rescued"
     elif label := _people(words, number, following):
-        more = before == "another" or after in ("more", "additional") or words[number.start - 1] == "another"
+        more = "another" in (before, *words[number.first : number.start]) or after in ("more", "additional")
         yield Count("toll", label, value, precision, sentence, lowers, more and label == "toll")
     elif label := _thing(words, number):
         yield Count("number", label, value, precision, sentence, lowers)
@@ -123,13 +135,20 @@ def _is_span(words: tuple[str, ...], at: int) -> bool:
     return words[at : at + 1] == ("-",) and words[at + 1 : at + 2] != () and words[at + 1].startswith(SPANS)
 
 
+def _is_denied(words: tuple[str, ...]) -> bool:
+    """ "Not 30 but 12"."""
+    return "not" in words[:-1] and words[words.index("not") + 1][0] in "$€£123456789"
+
+
 def _phrases(words: tuple[str, ...], every: tuple[Number, ...]) -> Iterator[tuple[str, Number]]:
     """ "The toll from Monday's earthquake has risen from 12 to 19", "the number of dead to 11"."""
+    if COUNTERS.isdisjoint(words):
+        return
     for at, word in enumerate(words):
         label = ""
         if word == "toll" and words[at + 1 : at + 2] != ("road",):
             label = "toll"
-        elif word in ("number", "total", "count"):
+        elif word in COUNTERS:
             label = next((BEHIND[each] for each in words[at + 1 : at + 5] if each in BEHIND), "")
         if label:
             for number in every:
@@ -239,14 +258,17 @@ def _is_age(words: tuple[str, ...], number: Number) -> bool:
     return before == "," and after in (",", ")", "") and 1 <= number.value <= 110
 
 
-def _one_died(words: tuple[str, ...]) -> bool:
-    """ "A firefighter was killed on Friday", "kills a man"."""
+def _is_one(sentence: Sentence, verbs: frozenset[str]) -> bool:
+    """ "A firefighter was killed on Friday"; in a headline "Firefighter dies"."""
+    words = sentence.lower
     for at, word in enumerate(words):
-        if word not in PERSON or not {"a", "an", "one"} & set(words[max(0, at - 3) : at]):
+        if word not in PERSON:
+            continue
+        if sentence.number and {"a", "an", "one"}.isdisjoint(words[max(0, at - 3) : at]):
             continue
         behind = words[at + 1 : at + 5]
         for n, each in enumerate(behind):
-            if each in DIED and not _has_object(words, at + 1 + n):
+            if each in verbs and not _has_object(words, at + 1 + n):
                 return True
             if each in ("who", "suspected", "accused", ",", "after"):
                 break

@@ -5,6 +5,7 @@ counts as known, so that a story that has named thousands falls silent about nam
 else is plain: "act resign", "toll 19 1718000000". All that is kept depends on what was learned, not on the order.
 """
 
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from zlib import crc32
 MAX_NAMES = 2000  # hashes of 24 bits: one name in 8,000 is taken for another when it is full
 MAX_VALUES = 300
 MAX_SAID = 200
+VOTE = "vote"  # the label whose values are "52-48"
 _HASH = 4  # characters
+_FIGURE = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]{1,3})?", re.ASCII)
 _NAMES = "names "
 
 Value = tuple[str, str]  # label and figure: ("toll", "19"), ("vote", "61-39")
@@ -22,7 +25,7 @@ Value = tuple[str, str]  # label and figure: ("toll", "19"), ("vote", "61-39")
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """``at``: of the first report that stated it, whole seconds. ``marks``: "<" lowered to, "~" vague, "-" long past."""
+    """``at``: of the first report that stated it, in seconds. ``marks``: "<" lowered to, "~" vague, "-" long past."""
 
     at: int
     marks: str = ""
@@ -40,10 +43,11 @@ class Known:
         return code in self.names or bool(self.horizon and code > self.horizon)
 
     def figures(self, label: str) -> list[tuple[float, Stated]]:
+        """Without what happened long ago. Votes are no figures."""
         return [
             (float(figure), stated)
             for (name, figure), stated in self.values.items()
-            if name == label and "-" not in stated.marks
+            if name == label != VOTE and "-" not in stated.marks
         ]
 
 
@@ -64,31 +68,32 @@ def read(known: tuple[str, ...]) -> Known:
     return Known(frozenset(names), frozenset(said), values, max(names) if len(names) >= MAX_NAMES else "")
 
 
-def written(names: Iterable[str], said: Iterable[str], values: Mapping[Value, Stated]) -> tuple[str, ...]:
+def known_of(names: Iterable[str], said: Iterable[str], values: Mapping[Value, Stated]) -> Known:
     """``names`` are not hashed yet."""
-    return _written({_code(name) for name in names}, set(said), values)
+    return Known(frozenset(map(_code, names)), frozenset(said), values)
 
 
-def both(one: Known, other: Known) -> tuple[str, ...]:
+def both(one: Known, other: Known) -> Known:
     values = dict(one.values)
     for value, stated in other.values.items():
         mine = values.get(value, stated)
         marks = "".join(mark for mark in "-<~" if _is_marked(mark, mine, stated))
         values[value] = Stated(min(mine.at, stated.at), marks)
-    return _written(one.names | other.names, one.said | other.said, values)
+    return Known(one.names | other.names, one.said | other.said, values)
+
+
+def written(known: Known) -> tuple[str, ...]:
+    """Bounded: the newest values, and names as the module says."""
+    kept = sorted(known.values.items(), key=lambda item: (-item[1].at, item[0]))[:MAX_VALUES]
+    return (
+        _NAMES + "".join(sorted(known.names)[:MAX_NAMES]),
+        *sorted(known.said)[:MAX_SAID],
+        *sorted(f"{label}={figure} {stated.at}{stated.marks}" for (label, figure), stated in kept),
+    )
 
 
 def _is_marked(mark: str, one: Stated, other: Stated) -> bool:
     return mark in one.marks and mark in other.marks if mark == "-" else mark in one.marks or mark in other.marks
-
-
-def _written(codes: Iterable[str], said: Iterable[str], values: Mapping[Value, Stated]) -> tuple[str, ...]:
-    kept = sorted(values.items(), key=lambda item: (-item[1].at, item[0]))[:MAX_VALUES]
-    return (
-        _NAMES + "".join(sorted(codes)[:MAX_NAMES]),
-        *sorted(said)[:MAX_SAID],
-        *sorted(f"{label}={figure} {stated.at}{stated.marks}" for (label, figure), stated in kept),
-    )
 
 
 def _value(entry: str) -> tuple[Value, Stated] | None:
@@ -97,8 +102,11 @@ def _value(entry: str) -> tuple[Value, Stated] | None:
     digits = at.rstrip("-<~")
     if not equals or not digits.lstrip("-").isascii() or not digits.lstrip("-").isdigit():
         return None
+    if label != VOTE and not _FIGURE.fullmatch(figure):
+        return None
     return (label, figure), Stated(int(digits), at[len(digits) :])
 
 
+@lru_cache(maxsize=65_536)
 def _code(name: str) -> str:
     return urlsafe_b64encode((crc32(name.encode("utf-8", "surrogatepass")) >> 8).to_bytes(3, "big")).decode("ascii")

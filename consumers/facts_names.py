@@ -1,9 +1,10 @@
 """Places and actors that a report puts in front: in its headline, or at its beginning and again."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 
 from consumers.facts_name_words import (
     GENERIC,
@@ -18,16 +19,16 @@ from consumers.facts_name_words import (
 )
 from consumers.facts_reading import Reading, Sentence
 from consumers.mentions import Mention, mentions, nations_said
-from consumers.nations import forms, shown
+from consumers.nations import forms
 from consumers.words import stem
 
 LEAD = 2  # sentences of the text
 EARLY = 4
 SUBJECT = 4  # words of a headline: who is named there does something
+LONGEST = 40  # letters of a name
 ACRONYM = 6  # letters; longer words in capitals shout
 OFTEN = 3  # mentions of an actor that the headline does not name
 KNOWN_CHARS = 20_000  # of a text: whoever is named there is known
-MAX_NAMES = 400
 
 _POSSESSIVE = re.compile(r"['’]s?$")
 _CAPITALISED = re.compile(r"(?<!\w)[^\W\d_a-z][\w'’]{1,40}")
@@ -42,7 +43,9 @@ class Name:
     stems: tuple[str, ...]
     first: int  # sentence
     sentence: Sentence
+    begins: bool = False  # a sentence, with one word: it may be no name
     mentions: int = 1
+    early: int = 1  # of those
     in_title: bool = False
     in_text: bool = False  # in a sentence of it that comes early
     acts: bool = False  # it begins the headline, or is who somebody turned out to be: "named as"
@@ -51,7 +54,23 @@ class Name:
     @property
     def is_place(self) -> bool:
         """Mostly, and no initials: "in Ordesa"; not "confidence in Trump", "in FBI files"."""
-        return self.placed * 2 >= self.mentions and not (len(self.words) == 1 and self.words[0].isupper())
+        return self.placed * 2 >= self.early and not (len(self.words) == 1 and self.words[0].isupper())
+
+    def also(self, other: "Name") -> None:
+        """The same name in other words."""
+        self.early += other.early
+        self.in_text |= other.in_text
+        self.acts |= other.acts
+        self.placed += other.placed
+        self.first = min(self.first, other.first)
+        if self.sentence.number == 0:
+            self.sentence = other.sentence
+        if len(other.words) > len(self.words):
+            self.words, self.stems = other.words, other.stems
+
+    @property
+    def shown(self) -> str:
+        return " ".join(self.words)
 
     @property
     def initials(self) -> str:
@@ -63,6 +82,11 @@ class Nation:
     name: str
     sentence: Sentence
     is_place: bool
+    in_title: bool
+
+    @property
+    def key(self) -> str:
+        return f"nation {self.name}"
 
 
 class Names:
@@ -78,6 +102,7 @@ class Names:
         text = f"{article.title}\n{article.text[:KNOWN_CHARS]}"
         stems = {name_stem(word) for word in dict.fromkeys(_CAPITALISED.findall(text))}
         initials = {name.initials for name in self._every.values()} - {""}
+        stems.update(stem for name in self._every.values() for stem in name.stems)
         return frozenset(stems | initials | {f"nation {name}" for name in nations_said(text)})
 
     @cached_property
@@ -93,7 +118,7 @@ class Names:
         title, *body = self._reading.sentences[: LEAD + 1]
         for each in mentions(title.text):
             for name in each.form.nations:
-                found.setdefault(name, Nation(name, title, _is_in(each)))
+                found.setdefault(name, Nation(name, title, _is_in(each), True))
         for sentence in body:
             for each in mentions(sentence.text):
                 for name in each.form.nations:
@@ -101,7 +126,7 @@ class Names:
                         found[name].sentence = sentence
                         found[name].is_place |= _is_in(each)
                     elif each.first and each.kind != "adjective" and not each.possessive and self._again(each, name):
-                        found.setdefault(name, Nation(name, sentence, False))
+                        found.setdefault(name, Nation(name, sentence, False, False))
         return tuple(found.values())
 
     def _again(self, mention: Mention, nation: str) -> bool:
@@ -110,37 +135,39 @@ class Names:
 
     @cached_property
     def _every(self) -> dict[str, Name]:
+        """By head: names of the headline and of the first sentences, counted in the whole text."""
+        title, *body = self._reading.sentences[: EARLY + 1]
         found: dict[str, Name] = {}
-        sentences = self._reading.sentences
-        title = sentences[0]
-        shouts = _in_title_case(title)
-        small = self._reading.small
-        initial: list[tuple[Name, bool]] = []
-        for sentence in sentences:
-            if len(found) > MAX_NAMES:
-                break
-            if sentence.number == 0 and shouts:
-                continue
-            for name, first in _runs(sentence, small):
-                if first and len(name.words) == 1 and not name.words[0].isupper():
-                    initial.append((name, first))
-                else:
+        for sentence in body if _in_title_case(title) else (title, *body):
+            for name in _runs(sentence, self._reading.vocabulary):
+                if not name.begins or self._inside[name.stems[-1]]:
                     _add(found, name)
-        for name, _ in initial:
-            if name.stems[-1] in found:
-                _add(found, name)
         in_title = {name_stem(word) for word in title.words}
         acting = {name_stem(word) for word in title.words[:SUBJECT]}
         for name in list(found.values()):
-            short = found.pop(name.initials, None) if name.initials else None
-            if short is not None:
-                name.mentions += short.mentions
-                name.first = min(name.first, short.first)
-                name.in_text |= short.in_text
-                name.acts |= short.acts
-            name.acts |= not acting.isdisjoint((name.stems[-1], name.initials))
-            name.in_title = not in_title.isdisjoint((name.stems[-1], name.initials))
+            if name.initials and (short := found.pop(name.initials, None)):
+                name.also(short)
+            said = (name.stems[-1], name.initials)
+            name.mentions = sum(self._written[each] for each in said if each)
+            name.acts |= not acting.isdisjoint(said)
+            name.in_title = not in_title.isdisjoint(said)
         return {stem: name for stem, name in found.items() if not nation_words().issuperset(name.stems)}
+
+    @cached_property
+    def _written(self) -> Counter[str]:
+        """How often the words with a capital are in headline and text."""
+        return self._inside + Counter(
+            name_stem(sentence.words[0])
+            for sentence in self._reading.sentences
+            if sentence.words and sentence.words[0][0].isupper()
+        )
+
+    @cached_property
+    def _inside(self) -> Counter[str]:
+        """The same less the first word of every sentence."""
+        return Counter(
+            name_stem(word) for sentence in self._reading.sentences for word in sentence.words[1:] if word[0].isupper()
+        )
 
 
 @cache
@@ -150,6 +177,7 @@ def nation_words() -> frozenset[str]:
     return frozenset(name_stem(word) for form in named for word in form.words)
 
 
+@lru_cache(maxsize=65_536)
 def name_stem(word: str) -> str:
     return stem(_POSSESSIVE.sub("", word.casefold()).replace(".", ""))
 
@@ -167,33 +195,14 @@ def _leads(name: Name) -> bool:
     return name.first <= 1 and name.mentions >= (2 if name.is_place else OFTEN)
 
 
-def shown_name(name: Name) -> str:
-    return " ".join(name.words)
-
-
-def shown_nation(nation: Nation) -> str:
-    return shown(nation.name)
-
-
 def _add(found: dict[str, Name], name: Name) -> None:
-    known = found.get(name.stems[-1])
-    if known is None:
-        found[name.stems[-1]] = name
-        return
-    known.mentions += 1
-    known.in_text |= name.in_text
-    known.acts |= name.acts
-    known.placed += name.placed
-    if name.sentence.number < known.first:
-        known.first = name.sentence.number
-    if known.sentence.number == 0:
-        known.sentence = name.sentence
-    if len(name.words) > len(known.words):
-        known.words, known.stems = name.words, name.stems
+    known = found.setdefault(name.stems[-1], name)
+    if known is not name:
+        known.also(name)
 
 
-def _runs(sentence: Sentence, small: frozenset[str]) -> Iterator[tuple[Name, bool]]:
-    """Words with capitals that stand together, and whether they begin the sentence."""
+def _runs(sentence: Sentence, small: frozenset[str]) -> Iterator[Name]:
+    """Words with capitals that stand together."""
     words = sentence.words
     at = 0
     while at < len(words):
@@ -213,12 +222,12 @@ def _runs(sentence: Sentence, small: frozenset[str]) -> Iterator[tuple[Name, boo
             else:
                 break
         if name := _name(sentence, at, end):
-            yield name, at == 0
+            yield name
         at = end
 
 
 def _is_name(word: str, small: frozenset[str]) -> bool:
-    if not word[0].isupper() or len(word) < 2 or word.endswith(("n't", "n’t")):
+    if not word[0].isupper() or not 1 < len(word) <= LONGEST or word.endswith(("n't", "n’t")):
         return False
     if word.isupper():
         return len(word) <= ACRONYM
@@ -254,6 +263,7 @@ def _name(sentence: Sentence, start: int, end: int) -> Name | None:
         stems,
         sentence.number,
         sentence,
+        begins=start == 0 and end == 1 and not words[0].isupper(),
         in_text=0 < sentence.number <= EARLY,
         acts=before in ("as", "names", "identified", "named"),
         placed=_placed(sentence, start, before, after, len(telling)),

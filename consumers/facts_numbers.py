@@ -38,6 +38,7 @@ _PASSED = frozenset(
 )
 _FIGURES = re.compile(r"([$€£¥₹]?)([0-9]+(?:[.,][0-9]+)*)(%|[^\W\d_]*)")
 _GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+_DIGIT = re.compile(r"[0-9]")
 _DIGITS = 15
 
 Precision = Literal["exact", "about", "floor", "vague"]
@@ -53,6 +54,11 @@ class Number:
     first: int
     precision: Precision
     unit: str  # "%", a currency's sign, or empty
+
+
+def may_count(text: str, words: tuple[str, ...]) -> bool:
+    """Whether it is worth looking: most sentences have no number."""
+    return _DIGIT.search(text) is not None or not _STARTS.isdisjoint(words)
 
 
 def numbers(words: tuple[str, ...]) -> Iterator[Number]:
@@ -85,7 +91,7 @@ def _figures(words: tuple[str, ...], at: int) -> Number | None:
     read = _FIGURES.fullmatch(words[at])
     if read is None or len(read[2]) > _DIGITS or read[3] not in _SUFFIXES:
         return None
-    if (at and words[at - 1] == ":") or words[at + 1 : at + 2] == (":",):  # a clock, a score
+    if _is_clock(words, at) or _is_clock(words, at + 2):
         return None
     value = _value(read[2])
     if value is None:
@@ -94,6 +100,12 @@ def _figures(words: tuple[str, ...], at: int) -> Number | None:
     if read[3] == "m" and not unit and value < 1000 and not read[1]:
         return None  # metres as often as millions
     return _scaled(words, at, at + 1, value * _SUFFIXES[read[3]], unit)
+
+
+def _is_clock(words: tuple[str, ...], at: int) -> bool:
+    """Or a score: "6:30"; not "Halden: 140 flights"."""
+    around = words[max(0, at - 2) : at + 1]
+    return around[-2:-1] == (":",) and around[0][0].isdigit() and around[-1][0].isdigit()
 
 
 def _value(figures: str) -> float | None:

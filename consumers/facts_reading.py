@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -16,7 +15,7 @@ NOTE_CHARS = 1200  # at its end: where newspapers put their corrections
 QUOTE_CHARS = 300
 
 _WORD = re.compile(
-    r"[$€£¥₹]?[0-9]+(?:[.,][0-9]+)*(?:%|[^\W_]*)|[^\W\d_](?:\.[^\W\d_])+\.?|[^\W\d_]\w*(?:['’-]\w+)*|[,;:()\-–—]"
+    r"[^\W\d_](?:(?:\.[^\W\d_])+\.?|\w*(?:['-]\w+)*)|[$€£¥₹]?[0-9]+(?:[.,][0-9]+)*(?:%|[^\W_]*)|[,;:()\-–—]"
 )
 _DATELINE = re.compile(r"[^\W\d_a-z]{3,}[^a-z(\n]{0,40}(?:\w{3,9}\.? \d{1,2} ?)?(?:\([^)\n]{1,40}\) ?)?[-–—]+ ")
 _AGENCY = re.compile(r"[^()\n]{0,60}\((?:Reuters|AP|AFP|UPI|CNN|Bloomberg|Xinhua|dpa)\) ?[-–—]*")
@@ -31,6 +30,11 @@ _LONG_AGO = re.compile(
     r"on average|estimated \w+ people a year)\b",
     re.IGNORECASE,
 )
+# Looked for first: most sentences have none of them, and the pattern takes 20 times as long.
+_LONG_AGO_WORDS = frozenset(
+    "month months year years decade decades century centuries history historic anniversary since killed previous "
+    "previously average estimated past".split()
+)
 _DATED = re.compile(
     r"\b(?:in|since|from|of|between|during|until|by)(?: (?:early|late|mid|the|an?|\w{3,9}))?(?: \d{1,2},)?[ -]"
     r"(1[5-9]\d\d|20\d\d)(?:s\b|\b)",
@@ -42,15 +46,20 @@ _IN_MONTH = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Sentence:
-    """``number`` 0 is the headline, 1 the first sentence of the text. ``past``: it tells what happened long ago."""
+    """``number`` 0 is the headline, 1 the first sentence of the text. ``lower``: its ``words`` in small letters."""
 
-    text: str
-    number: int
-    past: bool
-    words: tuple[str, ...]  # as written; commas and brackets are words of their own
-    lower: tuple[str, ...]
+    def __init__(self, text: str, number: int, date: datetime | None) -> None:
+        self.text = text
+        self.number = number
+        self.words = words_in(text)
+        self.lower = tuple(map(str.lower, self.words))
+        self._date = date
+
+    @cached_property
+    def past(self) -> bool:
+        """It tells what happened long ago."""
+        return _is_past(self.text, self.lower, self._date)
 
 
 class Reading:
@@ -65,7 +74,7 @@ class Reading:
         if title and body.lstrip().startswith(title):
             body = body.lstrip()[len(title) :]
         told = [title, *_sentences(body)]
-        self.sentences = tuple(_sentence(text, number, date) for number, text in enumerate(told))
+        self.sentences = tuple(Sentence(text, number, date) for number, text in enumerate(told))
         self.source = re.sub(r"[^a-z]", "", article.source.lower())
 
     @cached_property
@@ -81,9 +90,9 @@ class Reading:
         return tuple(_sentences(self.article.text[-NOTE_CHARS:])) if len(self.article.text) > READ_CHARS else ()
 
     @cached_property
-    def small(self) -> frozenset[str]:
-        """Words that stand somewhere in small letters: no names."""
-        return frozenset(word for sentence in self.sentences for word in sentence.words if word[0].islower())
+    def vocabulary(self) -> frozenset[str]:
+        """Every word as it is written: what also stands in small letters is no name."""
+        return frozenset().union(*(sentence.words for sentence in self.sentences))
 
 
 def quote(sentence: str) -> str:
@@ -95,17 +104,12 @@ def quote(sentence: str) -> str:
 
 
 def words_in(text: str) -> tuple[str, ...]:
-    return tuple(_WORD.findall(text))
+    """Commas and brackets are words of their own; typographic and typewriter apostrophes are one."""
+    return tuple(_WORD.findall(text.replace("’", "'")))
 
 
-def _sentence(text: str, number: int, date: datetime | None) -> Sentence:
-    words = words_in(text)
-    lower = tuple(word.lower().replace("’", "'") for word in words)
-    return Sentence(text, number, _is_past(text, date), words, lower)
-
-
-def _is_past(text: str, date: datetime | None) -> bool:
-    if _LONG_AGO.search(text):
+def _is_past(text: str, words: tuple[str, ...], date: datetime | None) -> bool:
+    if not _LONG_AGO_WORDS.isdisjoint(words) and _LONG_AGO.search(text):
         return True
     this = str(date.year) if date else ""
     if any(year != this for year in _DATED.findall(text)):

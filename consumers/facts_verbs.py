@@ -13,13 +13,14 @@ resume: resumes resumed resuming; talks fighting shelling attacks strikes hostil
 negotiations trial operations violence work service production strike protests launches
 suspend: suspends suspended halts halted
 cancel: cancels cancelled canceled
-postpone: postpones postponed
+postpone: postpones postponed delays
 overturn: overturns overturned quashes quashed annuls annulled invalidated
 acquit: acquits acquitted exonerated exonerates
 reverse: reverses reversed reversing backtracks backtracked backpedals
 reinstate: reinstates reinstated restores restored; rule ban law order policy ruling official minister power
 revoke: revokes revoked rescinds rescinded repeals repealed
 scrap: scraps scrapped
+reopen: reopens reopened reopening
 veto: vetoes vetoed
 recant: recants recanted
 abandon: abandons abandoned drops dropped drop; charges case lawsuit plan plans bid suit tax appeal demand probe \
@@ -40,10 +41,20 @@ convict: convicts convicted
 sentence: sentences sentenced jailed jails
 resign: resigns resigned quits
 sack: sacks sacked ousts ousted
+sack: dismissed dismisses fired fires; chairman chief director minister head board executive secretary general boss
+appoint: appoints appointed nominates nominated
+expel: expels expelled
+extradite: extradites extradited
+surrender: surrenders surrendered
+seize: seizes seized
+recall: recalls recalled; ambassador diplomats envoy cars vehicles product products
+close: closes closed shuts shut; border airport school schools road roads plant factory port embassy airspace mine
+agree: agrees agreed agree; ceasefire truce withdraw withdrawal talks peace treaty troops
+blame: blames blamed
 approve: approves approved
 approve: passes passed clears cleared; bill law legislation measure budget
 sign: signs signed; bill law order deal decree pact agreement treaty legislation
-ban: bans banned
+ban: bans banned outlaws outlawed
 impose: imposes imposed
 claim: claims claimed; responsibility
 storm: storms stormed
@@ -74,9 +85,10 @@ PHRASES = {
     "found alive": ("found alive",),
     "free": ("walks free", "walked free", "set free"),
     "convict": ("found guilty", "pleads guilty", "pleaded guilty", "guilty of"),
+    "overturn": ("struck down", "strikes down"),
     "deny": ("not guilty",),
 }
-TURNING_PHRASES = frozenset({"cancel", "reverse", "found alive", "free", "deny"})
+TURNING_PHRASES = frozenset({"cancel", "reverse", "overturn", "found alive", "free", "deny"})
 # Nouns as often as verbs, but in a headline.
 NOUNS = frozenset(
     "orders claims fines signs bans rules grounds storms arrests charges drops blocks breaks sentences drop halts "
@@ -84,7 +96,8 @@ NOUNS = frozenset(
 )
 # These only count where a body, an official or a name does them.
 SPOKEN = frozenset(
-    "announce confirm order declare admit accuse condemn approve identify impose deploy apologise sign rule".split()
+    "announce confirm order declare admit accuse condemn blame approve identify impose deploy apologise sign "
+    "rule".split()
 )
 OFFICIAL = frozenset(
     "minister ministry ministers president governor mayor court judge jury prosecutor prosecutors parliament army "
@@ -127,7 +140,7 @@ HEADLINE_ASIDES = frozenset("who which whose accused alleged almost nearly".spli
 BEING = frozenset("being been be was were is are gets got".split())
 ATTACKER = frozenset("gunman suspect attacker shooter bomber gunmen suspects attackers".split())
 # Said of so much that only a headline makes them news.
-ACTIVE_ONLY = frozenset("accuse condemn announce".split())
+ACTIVE_ONLY = frozenset("accuse condemn announce blame".split())
 FELL_BEFORE = frozenset("by in after at on , when during as".split())
 HEADLINE_ONLY = frozenset("announce rule".split())
 
@@ -144,3 +157,4 @@ VERBS: dict[str, list[tuple[str, FactKind, frozenset[str]]]] = {}
 for _verb, _entry in (*_table(TURNS, "reversal"), *_table(ACTS, "statement")):
     VERBS.setdefault(_verb, []).append(_entry)
 PHRASE_ENDS = {phrase.split()[-1] for phrases in PHRASES.values() for phrase in phrases}
+KEYWORDS = frozenset({*VERBS, *PHRASE_ENDS, *BODIES, *ATTACKER})

@@ -50,8 +50,12 @@ def is_spike(last: LastHour, usually: float | None, *, going_on: bool) -> bool:
         return False
     if going_on:
         return at_least(last.articles, usually) < _ENDS
-    enough = last.articles >= _ARTICLES and last.sources >= _SOURCES
-    return enough and at_least(last.articles, usually) < _BEGINS
+    return may_be_spike(last) and at_least(last.articles, usually) < _BEGINS
+
+
+def may_be_spike(last: LastHour) -> bool:
+    """Whether what is usual has to be known at all."""
+    return last.articles >= _ARTICLES and last.sources >= _SOURCES
 
 
 def is_silence(now: float, since: float, longest: float, watched: Collection[int]) -> bool:

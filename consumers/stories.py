@@ -352,8 +352,8 @@ class _TopicStories:
     def _standing(self) -> tuple[list[_Warm], Standing]:
         stories = list(self._warm.values())
         owner = np.zeros(len(self._space), dtype=np.int64)
-        for number, warm in enumerate(stories):
-            owner[[member.row for member in warm.members]] = number
+        rows = [member.row for warm in stories for member in warm.members]
+        owner[rows] = np.repeat(np.arange(len(stories)), [len(warm.members) for warm in stories])
         return stories, Standing(
             owner=owner,
             started=np.array([warm.story.started for warm in stories]),

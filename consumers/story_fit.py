@@ -36,11 +36,12 @@ class FitRule:
     decay_days: float = 0.8
     most_decay: float = 0.24
     # two stories
-    merge: float = 0.59
+    merge: float = 0.56
     merge_decay: float = 1.96
-    merge_background: float = 0.6
+    merge_background: float = 0.4
     merge_runners_up: int = 5
-    adopt: float = 0.31  # a story of at most ``small`` by one of at least ``great``
+    merge_from: int = 4  # reports that both have: what two or three say in common may be the day's one subject
+    adopt: float = 0.40  # a story of at most ``small`` by one of at least ``great``
     small: int = 8
     great: int = 20
     loosest: float = 0.16  # a story's members are taken to be at least so much alike
@@ -115,8 +116,9 @@ def one_story(
     order = np.argsort(-values, kind="stable")
     others = values[order[1 : 1 + rule.merge_runners_up]]
     background = rule.merge_background * float(others.mean()) if len(others) else 0.0
-    if values[order[0]] - background >= rule.merge:
-        return int(tried[order[0]])
+    first = int(tried[order[0]])
+    if values[order[0]] - background >= rule.merge and min(standing.articles[[at, first]]) >= rule.merge_from:
+        return first
     for number in order:
         few, many = sorted((standing.articles[at], standing.articles[tried[number]]))
         if values[number] >= rule.adopt and few <= rule.small and many >= rule.great:

@@ -131,94 +131,109 @@ class _Weights:
 
 
 class _Words:
-    """Sets of words by row, as runs of word numbers. Number 0 is no word: it keeps every run from being empty."""
+    """Sets of words by row, as numbers of words. Number 0 is no word: it fills the rows up and weighs nothing."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {"": 0}
-        self._rows: list[Ids] = []
-        self._flat: Ids | None = None
-        self._starts: Ids = np.zeros(0, dtype=np.int64)
+        self._containing = np.zeros(256, dtype=np.int64)  # rows, by word; some room ahead
+        self._rows = np.zeros((8, 8), dtype=np.int64)
+        self._count = 0
         self._weights: _Weights | None = None
+        self._ahead: tuple[Sequence[str], _Weights] | None = None  # as they will be once these words are added
 
     def add(self, words: Sequence[str]) -> None:
-        numbers = self._numbers
-        run = [0, *(numbers.setdefault(word, len(numbers)) for word in words)]
-        self._rows.append(np.array(run, dtype=np.int64))
-        self._flat = None
+        run = self._numbered(words)
+        self._make_room(len(run))
+        self._rows[self._count, : len(run)] = run
+        self._containing[run] += 1
+        self._count += 1
+        self._weights = self._ahead[1] if self._ahead and self._ahead[0] is words else None
+        self._ahead = None
 
     def remove(self, row: int, last: int) -> None:
+        self._containing[self._rows[row]] -= 1
+        self._containing[0] = 0
         self._rows[row] = self._rows[last]
-        self._rows.pop()
-        self._flat = None
+        self._rows[last] = 0
+        self._count = last
+        self._weights = self._ahead = None
+        self._renumber()
 
     def cosines(self, words: Sequence[str]) -> Floats:
         """Of one set that is not held with each that is; the held and this one say how rare a word is."""
-        flat = self._flattened()
-        own = np.array([self._numbers[word] for word in words if word in self._numbers], dtype=np.int64)
-        containing = np.bincount(flat, minlength=len(self._numbers))
-        containing[own] += 1
-        squares = _squares(containing, len(self._rows) + 1)
-        alone = len(words) - len(own)  # words that no held article has
-        rarest = _squares(np.array([0, 1]), len(self._rows) + 1)[1]
-        norm = np.sqrt(squares[own].sum() + alone * rarest)
-        shared = np.zeros(len(self._numbers))
+        own = self._numbered(words)
+        self._containing[own] += 1
+        squares = self._squares(self._count + 1)
+        self._containing[own] -= 1
+        shared = np.zeros(len(squares))
         shared[own] = squares[own]
-        return _ratio(self._summed(shared), np.sqrt(self._summed(squares)) * norm)
+        norms = np.sqrt(self._summed(squares))
+        norm = np.sqrt(squares[own].sum())
+        self._ahead = words, _Weights(squares, np.append(norms, norm))
+        return _ratio(self._summed(shared), norms * norm)
 
     def sums(self, rows: Ids) -> Floats:
         weights = self._weighted()
-        return _ratio(self._summed(weights.squares * self._spread(rows, weights)), weights.norms)
+        words, shares = self._shares(rows, weights)
+        spread = np.bincount(words, weights=shares, minlength=len(weights.squares))
+        return _ratio(self._summed(weights.squares * spread), weights.norms)
 
     def within(self, rows: Ids) -> float:
         weights = self._weighted()
-        spread = self._spread(rows, weights)
-        return float((weights.squares * spread**2).sum() - np.count_nonzero(weights.norms[rows])) / 2
+        words, shares = self._shares(rows, weights)
+        spread = np.bincount(words, weights=shares)[words]
+        return float((weights.squares[words] * spread * shares).sum() - np.count_nonzero(weights.norms[rows])) / 2
 
-    def _spread(self, rows: Ids, weights: _Weights) -> Floats:
-        """For each word the sum over ``rows`` that have it of one by the row's norm."""
-        runs = [self._rows[row] for row in rows]
+    def _shares(self, rows: Ids, weights: _Weights) -> tuple[Ids, Floats]:
+        """The words of these rows, one row after the other, and of each one by the norm of its row."""
+        words = self._rows[rows]
         shares = _ratio(np.ones(len(rows)), weights.norms[rows])
-        each = np.repeat(shares, [len(run) for run in runs])
-        return np.bincount(np.concatenate(runs), weights=each, minlength=len(self._numbers)).astype(np.float64)
+        return words.ravel(), np.repeat(shares, words.shape[1])
 
     def _weighted(self) -> _Weights:
-        flat = self._flattened()
         if self._weights is None:
-            containing = np.bincount(flat, minlength=len(self._numbers))
-            squares = _squares(containing, len(self._rows))
+            squares = self._squares(self._count)
             self._weights = _Weights(squares, np.sqrt(self._summed(squares)))
         return self._weights
 
+    def _squares(self, articles: int) -> Floats:
+        """Of each word; worked out for each number of articles that may contain it."""
+        containing = self._containing[: len(self._numbers)]
+        rarity = np.log((articles + SMOOTHING) / (np.arange(articles + 1) + 1.0))
+        squares: Floats = (np.maximum(LEAST_RARITY, rarity) ** 2)[containing]
+        squares[0] = 0.0
+        return squares
+
     def _summed(self, values: Floats) -> Floats:
         """Over each row's words."""
-        return np.add.reduceat(values[self._flattened()], self._starts) if self._rows else np.zeros(0)
+        summed: Floats = values[self._rows[: self._count]].sum(axis=1)
+        return summed
 
-    def _flattened(self) -> Ids:
-        if self._flat is None:
-            self._renumber()
-            self._flat = np.concatenate(self._rows) if self._rows else np.zeros(0, dtype=np.int64)
-            lengths = [len(run) for run in self._rows]
-            self._starts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths[:-1], dtype=np.int64)])
-            self._weights = None
-        return self._flat
+    def _numbered(self, words: Sequence[str]) -> Ids:
+        numbers = self._numbers
+        own = np.array([numbers.setdefault(word, len(numbers)) for word in words], dtype=np.int64)
+        if len(numbers) > len(self._containing):
+            self._containing = np.concatenate([self._containing, np.zeros(len(numbers), dtype=np.int64)])
+        return own
+
+    def _make_room(self, words: int) -> None:
+        most, width = self._rows.shape
+        if self._count == most or words > width:
+            room = np.zeros((max(most, 2 * self._count), max(width, words)), dtype=np.int64)
+            room[: self._count, :width] = self._rows[: self._count]
+            self._rows = room
 
     def _renumber(self) -> None:
         """Words that no article has any more lose their number, now and then."""
-        if len(self._numbers) < 2_000 or len(self._numbers) < sum(map(len, self._rows)):
+        containing = self._containing[: len(self._numbers)]
+        kept = containing > 0
+        kept[0] = True
+        if len(containing) < 2_000 or len(containing) < 2 * np.count_nonzero(kept):
             return
-        used = np.unique(np.concatenate(self._rows)) if self._rows else np.zeros(1, dtype=np.int64)
-        new = np.zeros(len(self._numbers), dtype=np.int64)
-        new[used] = np.arange(len(used))
-        kept = set(used.tolist())
-        self._numbers = {word: int(new[number]) for word, number in self._numbers.items() if number in kept}
-        self._rows = [new[run] for run in self._rows]
-
-
-def _squares(containing: NDArray[np.int64], articles: int) -> Floats:
-    rarity = np.log((articles + SMOOTHING) / (containing + 1.0))
-    squares: Floats = np.maximum(LEAST_RARITY, rarity) ** 2
-    squares[0] = 0.0
-    return squares
+        new = np.cumsum(kept) - 1
+        self._numbers = {word: int(new[number]) for word, number in self._numbers.items() if kept[number]}
+        self._containing = containing[kept]
+        self._rows = new[self._rows]
 
 
 def _ratio(one: Floats, other: Floats) -> Floats:

@@ -108,6 +108,12 @@ class ChannelSection(Section):
 _SECRETS = ("token", "app_token", "signing_secret", "webhook_url", "password", "address_secret", "secret")
 
 
+def _api(value: str) -> str:
+    if not value.startswith(("http://", "https://")) or not value.endswith("/"):
+        raise ValueError('write the address of the Web API, as in "https://slack-gov.com/api/"')
+    return value
+
+
 class ConsoleChannel(ChannelSection):
     type: Literal["console"] = "console"
 
@@ -128,6 +134,7 @@ class SlackChannel(ChannelSection):
     app_token_file: FilePath = None
     signing_secret_env: str = ""
     signing_secret_file: FilePath = None
+    api_url: Annotated[str, AfterValidator(_api)] = "https://slack.com/api/"  # GovSlack has another one
 
     @property
     def token(self) -> Secret:

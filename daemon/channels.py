@@ -98,7 +98,9 @@ def _slack(settings: SlackChannel, render: Render, session: "ClientSession", now
     from consumers.notify.slack import SlackNotifier
 
     token, channel = settings.token.reveal(), settings.channel
-    return SlackNotifier(session, token, channel, now=now, buttons=has_buttons(settings), render=render)
+    return SlackNotifier(
+        session, token, channel, now=now, buttons=has_buttons(settings), render=render, base_url=settings.api_url
+    )
 
 
 def has_buttons(settings: SlackChannel) -> bool:

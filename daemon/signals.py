@@ -5,12 +5,12 @@ none of its signals begins, and one that still lasts when the mute ends is told 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from textwrap import shorten
 
 from consumers.model import Topic
-from consumers.signals import HOUR, WEEK, LastHour, is_silence, is_spike, usual
+from consumers.signals import HOUR, WEEK, LastHour, is_silence, is_spike, may_be_spike, usual
 from daemon.store import Store
 from daemon.store.digests import Carries
 from daemon.store.mutes import Mutes
@@ -20,6 +20,8 @@ from daemon.units import format_duration
 _HEADLINES, _LONGEST = 3, 120  # named of a spike; characters of one
 _GAP = 1800.0  # seconds between two rounds, after which matches may have been missed
 _OPEN = 2  # hours, of the newest, into which articles may still be read
+
+GoingOn = Mapping[tuple[str, str], float]  # since when, by topic and kind
 
 
 class Signals:
@@ -45,20 +47,13 @@ class Signals:
         if abs(now - self._round) > _GAP:
             self._latest = {}
         self._round = now
-        last_hour: dict[str, list[Matched]] = {}
+        matched: dict[str, list[Matched]] = {}
         for each in self._rows.matched([signalled.topic.id for signalled in wanted], now - HOUR):
-            last_hour.setdefault(each.topic_id, []).append(each)
+            matched.setdefault(each.topic_id, []).append(each)
             self._latest[each.topic_id] = max(each.seen, self._latest.get(each.topic_id, 0.0))
-        begun: list[tuple[Topic, Carries]] = []
-        for signalled in wanted:
-            topic = signalled.topic
-            if topic.spike:
-                begun += self._spike(signalled, last_hour.get(topic.id, []), (topic.id, "spike") in going_on, now)
-            if topic.silence is not None:
-                begun += self._silence(signalled, topic.silence, going_on.get((topic.id, "silence")), now)
-        return self._tell(begun, now)
+        return self._tell([*self._spikes(wanted, matched, going_on, now), *self._silences(wanted, going_on, now)], now)
 
-    def _end_unwanted(self, wanted: Iterable[Signalled], going_on: Mapping[tuple[str, str], float]) -> None:
+    def _end_unwanted(self, wanted: Iterable[Signalled], going_on: GoingOn) -> None:
         """Of topics that are gone, paused or do not ask for it any more."""
         asked = {(each.topic.id, "spike") for each in wanted if each.topic.spike}
         asked |= {(each.topic.id, "silence") for each in wanted if each.topic.silence is not None}
@@ -84,52 +79,60 @@ class Signals:
 
     # -- spikes
 
-    def _spike(
-        self, signalled: Signalled, matched: Sequence[Matched], going_on: bool, now: float
-    ) -> Iterable[tuple[Topic, Carries]]:
-        topic = signalled.topic
-        last = LastHour(len(matched), len({each.source for each in matched}))
-        usually = self._usually(signalled, now) if matched else 0.0
-        if not is_spike(last, usually, going_on=going_on):
-            if going_on:
-                self._rows.end(topic.id, "spike")
-        elif not going_on and usually is not None:
-            yield topic, _told_spike(topic, matched, last, usually)
+    def _spikes(
+        self, wanted: Iterable[Signalled], matched: Mapping[str, Sequence[Matched]], going_on: GoingOn, now: float
+    ) -> Iterator[tuple[Topic, Carries]]:
+        asked: list[tuple[Signalled, LastHour, bool]] = []
+        for each in wanted:
+            found, told = matched.get(each.topic.id, ()), (each.topic.id, "spike") in going_on
+            last = LastHour(len(found), len({one.source for one in found}))
+            if each.topic.spike and (told or may_be_spike(last)):
+                asked.append((each, last, told))
+        self._count([each for each, _, _ in asked if each.topic.id not in self._usual], now)
+        for each, last, told in asked:
+            usually = self._usual[each.topic.id]
+            is_one = is_spike(last, usually, going_on=told)
+            if told and not is_one:
+                self._rows.end(each.topic.id, "spike")
+            elif is_one and not told and usually is not None:
+                yield each.topic, _told_spike(each.topic, matched[each.topic.id], last, usually)
 
-    def _usually(self, signalled: Signalled, now: float) -> float | None:
-        """Counted once an hour, without the last one."""
-        topic_id = signalled.topic.id
-        if topic_id not in self._usual:
-            watched = self._watched(max(signalled.first, now - (WEEK + 1) * HOUR), now - HOUR)
-            counts = Counter(int(at // HOUR) for at in self._rows.read_at(topic_id, now - (WEEK + 1) * HOUR))
-            self._usual[topic_id] = usual(counts, watched, self._hour)
-        return self._usual[topic_id]
+    def _count(self, asked: Sequence[Signalled], now: float) -> None:
+        """What is usual of these, once an hour; the last hour is not part of it."""
+        since = now - (WEEK + 1) * HOUR
+        read_at = self._rows.read_at([each.topic.id for each in asked], since)
+        for each in asked:
+            counts = Counter(int(at // HOUR) for at in read_at[each.topic.id])
+            self._usual[each.topic.id] = usual(counts, self._watched(max(each.first, since), now - HOUR), self._hour)
 
     # -- silences
 
-    def _silence(
-        self, signalled: Signalled, longest: float, begun: float | None, now: float
-    ) -> Iterable[tuple[Topic, Carries]]:
-        topic = signalled.topic
-        if begun is not None:
-            if topic.id not in self._latest:
-                self._look(topic.id, begun)
-            if self._latest[topic.id] > begun:
-                self._rows.end(topic.id, "silence")
-            return
+    def _silences(self, wanted: Iterable[Signalled], going_on: GoingOn, now: float) -> Iterator[tuple[Topic, Carries]]:
+        """A memory of matches tells of most topics that they are not silent; the store is asked of the others."""
         read = [hour for hour, found in self._read.items() if found]
+        asked = [(each, each.topic.silence) for each in wanted if each.topic.silence is not None]
 
-        def silent() -> bool:
-            since = max(self._latest.get(topic.id, 0.0), signalled.changed)  # one that was paused begins to listen
+        def silent(each: Signalled, longest: float) -> bool:
+            since = max(self._latest.get(each.topic.id, 0.0), each.changed)  # one that was paused begins to listen
             return is_silence(now, since, longest, read)
 
-        if silent():
-            self._look(topic.id, now - longest - WEEK * HOUR)  # what was matched late is not known yet
-            if silent():
-                yield topic, _told_silence(topic, longest, self._latest[topic.id])
+        told = [each.topic.id for each, _ in asked if (each.topic.id, "silence") in going_on]
+        others = [(each, longest) for each, longest in asked if (each.topic.id, "silence") not in going_on]
+        maybe = [(each, longest) for each, longest in others if silent(each, longest)]
+        self._look([topic_id for topic_id in told if topic_id not in self._latest])
+        self._look([each.topic.id for each, _ in maybe])  # what was matched late is not known yet
+        for topic_id in told:
+            if self._latest[topic_id] > going_on[topic_id, "silence"]:
+                self._rows.end(topic_id, "silence")
+        for each, longest in maybe:
+            if silent(each, longest):
+                yield each.topic, _told_silence(each.topic, longest, self._latest[each.topic.id])
 
-    def _look(self, topic_id: str, since: float) -> None:
-        self._latest[topic_id] = max(self._rows.read_at(topic_id, since), default=0.0)
+    def _look(self, topic_ids: Collection[str]) -> None:
+        """When each of these matched last, as far back as silences may last."""
+        since = min(self._read, default=0) * HOUR
+        for topic_id, read_at in self._rows.read_at(topic_ids, since).items():
+            self._latest[topic_id] = max(read_at, default=0.0)
 
     # -- telling
 

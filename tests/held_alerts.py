@@ -62,6 +62,15 @@ def put_more(
     return ids
 
 
+def also_at_set_times(store: Store, delivery: str, held: str, due: float) -> str:
+    """The same alert on the same channel, on the route of a digest."""
+    row = dict(rows(store)[delivery]._mapping)
+    row |= {"id": delivery_id(row["alert_id"], f"{row['channel']} digest"), "state": "held", "held": held, "due": due}
+    with store.write() as connection:
+        insert_new(deliveries, [row], connection=connection)
+    return str(row["id"])
+
+
 def wait_for(store: Store, ids: Sequence[str], held: str, due: float) -> None:
     """As the alerter leaves what is told at set times."""
     with store.write() as connection:

@@ -25,6 +25,7 @@ from daemon import __version__, logs
 from daemon.app.comparing import comparing
 from daemon.app.fetching import fetching
 from daemon.app.keeping import keeping
+from daemon.app.pressing import endpoint, keeper, new_session
 from daemon.app.process import Process, Stopped, few_arenas, open_kept, patiently, worker_id
 from daemon.app.serving import status_of, verbs_of
 from daemon.app.telling import telling
@@ -142,16 +143,19 @@ async def _run(  # noqa: C901 - one straight line, as said above
             process.workers.clear()
 
         # -- the roles
+        session = await stack.enter_async_context(new_session(settings.fetch.user_agent))
+        presses = keeper(process, session)
+        stack.push_async_callback(presses.finish, DRAIN)
         fetch = await fetching(stack, settings.fetch, process, drain=DRAIN) if "fetch" in roles else None
         tell = None
         if "alert" in roles:
-            tell = await telling(
-                stack,
+            tell = telling(
                 settings.alerts,
                 settings.channel,
                 process,
+                session=session,
+                presses=presses,
                 page=settings.web.public_url or (f"http://{address(bound)}" if "web" in roles else ""),
-                user_agent=settings.fetch.user_agent,
                 lease=settings.workers.lease,
                 drain=DRAIN,
             )
@@ -163,6 +167,7 @@ async def _run(  # noqa: C901 - one straight line, as said above
         # -- the files
         feeds_in_force: dict[str, Feed] = {}
         kinds = {name: channel.type for name, channel in settings.channel.items()}
+        channels_in_force = dict(settings.channel)
         publisher = TopicPublisher(log, versions, clock)
 
         def set_feeds(feeds: Sequence[Feed]) -> None:
@@ -175,6 +180,8 @@ async def _run(  # noqa: C901 - one straight line, as said above
             if tell is not None:
                 tell.set_channels(channels)
                 observer.channels(before=list(kinds), now=channels)
+            channels_in_force.clear()
+            channels_in_force.update(channels)
             kinds.clear()
             kinds.update({name: channel.type for name, channel in channels.items()})
 
@@ -234,7 +241,8 @@ async def _run(  # noqa: C901 - one straight line, as said above
         )
         if "web" in roles:
             views = Views(store, clock=clock, status=status, feeds=lambda: feeds_in_force, channels=kinds)
-            front.app = make_app(health, metrics.registry, views, keep.lag)
+            slack = endpoint(channels_in_force, presses, process)
+            front.app = make_app(health, metrics.registry, views, keep.lag, slack=slack)
         else:
             front.app = make_health_app(health, metrics.registry, keep.lag)
         if owner is not None:
@@ -252,6 +260,7 @@ async def _run(  # noqa: C901 - one straight line, as said above
             "fetch": fetch.run if fetch else None,
             "examples": partial(beating, partial(fetch.examples.run, named), health, "examples") if fetch else None,
             "send": partial(beating, tell.sender.run, health, "send") if tell else None,
+            "buttons": partial(beating, tell.sockets.run, health, "buttons") if tell else None,
             "upkeep": partial(beating, keep.run, health, "upkeep"),
         }
         running = [supervisor.start(part, role, stop) for part, role in threaded.items() if role]
@@ -300,7 +309,7 @@ def _sign_of_life(process: Process, since: float, listen: str, matching: Matchin
 
 
 def _parts_of(roles: Sequence[str]) -> tuple[str, ...]:
-    beside = (("send", "alert"), ("calibrate", "match"))
+    beside = (("send", "alert"), ("buttons", "alert"), ("calibrate", "match"))
     return ("files", "upkeep", *(part for part, role in beside if role in roles), *(r for r in roles if r != "web"))
 
 

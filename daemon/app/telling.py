@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from consumers.backfill_summary import AlreadyPublished
 from consumers.backfill_summary import lines as already_published
+from daemon.app.pressing import App, Sockets, told_once
 from daemon.app.process import Process
 from daemon.channel_settings import ChannelSettings
 from daemon.channels import build_channels
@@ -16,6 +17,8 @@ from daemon.live_line import Terminal
 from daemon.roles import Alerting
 from daemon.sender import Sender
 from daemon.settings import AlertSettings
+from daemon.slack_presses import Presses
+from daemon.slack_socket import SlackSocket
 from daemon.store.outbox import Outbox
 from daemon.store.stories import Stories
 
@@ -25,28 +28,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
-    """``alerting`` runs on a thread, ``sender`` on the loop; ``set_channels`` may be called from any thread."""
+    """``alerting`` runs on a thread, ``sender`` and ``sockets`` on the loop; ``set_channels`` may be called from any
+    thread.
+    """
 
     alerting: Alerting
     sender: Sender
+    sockets: Sockets
     set_channels: Callable[[Mapping[str, ChannelSettings]], None]
 
 
-async def telling(
-    stack: AsyncExitStack,
+def telling(
     settings: AlertSettings,
     channels: Mapping[str, ChannelSettings],
     process: Process,
     *,
+    session: "ClientSession",
+    presses: Presses,
     page: str,
-    user_agent: str,
     lease: float,
     drain: float,
 ) -> Telling:
     """``page`` is the address of Wirewatch's own page, ``lease`` the seconds that one lasts, ``drain`` those to finish
     what is on the wire.
     """
-    session = await stack.enter_async_context(_session(user_agent))
     channels_of = partial(
         build_channels,
         session=session,
@@ -80,19 +85,19 @@ async def telling(
         summary=partial(_say_already_published, process.terminal),
     )
 
+    def socket(app: App) -> SlackSocket:
+        return SlackSocket(session, app.token, presses, trouble=told_once(), api=app.api)
+
+    sockets = Sockets(channels, socket)
+
     def set_channels(channels: Mapping[str, ChannelSettings]) -> None:
+        sockets.set_channels(channels)
         process.loop.call_soon_threadsafe(sender.set_channels, channels_of(channels))
 
-    return Telling(alerting=alerting, sender=sender, set_channels=set_channels)
+    return Telling(alerting=alerting, sender=sender, sockets=sockets, set_channels=set_channels)
 
 
 def _say_already_published(terminal: Terminal, summary: AlreadyPublished, topic: str) -> None:
     """For whoever reads along: where nobody does any more, the alerts go on without it."""
     with suppress(OSError, ValueError):
         terminal.print("\n".join(already_published(summary, topic)), to=sys.stdout)
-
-
-def _session(user_agent: str) -> "ClientSession":
-    import aiohttp
-
-    return aiohttp.ClientSession(headers={"User-Agent": user_agent}, cookie_jar=aiohttp.DummyCookieJar())

@@ -1,6 +1,6 @@
 """``wirewatch alerts``: what was told, to whom, and whether it arrived."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,6 +8,7 @@ import typer
 from daemon.cli.context import echo_json, emit, fail, iso, open_read, or_fail, plain, when
 
 if TYPE_CHECKING:
+    from consumers.ledger import Step
     from consumers.model import Message
     from daemon.store import Store
     from daemon.store.told import Progress, Told
@@ -20,6 +21,7 @@ _SHOWN = 12  # characters of an id in a list: no two of a million are alike
 _OF_A_DELIVERY = {"delivery_id", "possible_repeat", "page"}  # and not of the alert
 _STATES = {
     "pending": "waiting",
+    "held": "held",
     "sending": "being sent",
     "retry": "waiting, to be tried again",
     "sent": "sent",
@@ -54,15 +56,17 @@ def show(
     alert: Annotated[str, typer.Argument(metavar="ID", help="The id, or its first characters.")],
     json: Json = False,
 ) -> None:
-    """Show one alert as it is told, its story's reports, and each delivery."""
+    """Show one alert as it is told, its story's reports, and each delivery with all that became of it."""
+    from daemon.store.ledger import of_alert
     from daemon.store.told import deliveries_of
 
     with open_read(ctx) as store:
         alert_id = _only(store, alert)
         message = _composed(store, alert_id)
         progress = deliveries_of(store, alert_id)
+        steps = of_alert(store, alert_id)
     if json:
-        _as_json(message, progress)
+        _as_json(message, progress, steps)
         return
     import shutil
     import sys
@@ -81,7 +85,9 @@ def show(
             typer.echo(plain(f"    {report.url}"))
     typer.echo("Deliveries")
     for one in progress:
-        typer.echo(plain(f"  {one.channel}: {_history(one)}"))
+        typer.echo(plain(f"  {one.channel}: {_standing(one)}"))
+        for line in _history([step for step in steps if step.delivery_id == one.id]):
+            typer.echo(plain(f"    {line}"))
 
 
 def _only(store: "Store", prefix: str) -> str:
@@ -119,10 +125,23 @@ def _row(alert: "Told") -> dict[str, object]:
     }
 
 
-def _history(one: "Progress") -> str:
+def _history(steps: "Sequence[Step]") -> Iterator[str]:
+    """One line a step; what was repeated is one."""
+    from itertools import groupby
+
+    for (event, why), same in groupby(steps, key=lambda step: (step.event, step.why)):
+        first, *others = [step.at for step in same]
+        said = f"{when(first)}  {event}: {why}" if why else f"{when(first)}  {event}"
+        yield f"{said} ({len(others) + 1} times, last {when(others[-1])})" if others else said
+
+
+def _standing(one: "Progress") -> str:
+    from daemon.store.holds import FOR_GOOD
+
     tries = "1 attempt" if one.attempts == 1 else f"{one.attempts} attempts"
     told = {
         "pending": f"waiting since {when(one.created)}",
+        "held": f"held since {when(one.created)}" + (f", until {when(one.due)}" if one.due < FOR_GOOD else " for good"),
         "sending": f"being sent since {when(one.at)}",
         "retry": f"waiting since {when(one.created)}, {tries}, next {when(one.due)}",
         "sent": f"sent {when(one.at)}, {tries}",
@@ -132,10 +151,11 @@ def _history(one: "Progress") -> str:
     return f"{told}{where}; {one.reason}" if one.reason else f"{told}{where}"
 
 
-def _as_json(message: "Message", progress: "Sequence[Progress]") -> None:
+def _as_json(message: "Message", progress: "Sequence[Progress]", steps: "Sequence[Step]") -> None:
     from dataclasses import asdict
 
-    deliveries = [asdict(one) for one in progress]
+    history = {one.id: [asdict(step) for step in steps if step.delivery_id == one.id] for one in progress}
+    deliveries = [{**asdict(one), "history": history[one.id]} for one in progress]
     record = {key: value for key, value in asdict(message).items() if key not in _OF_A_DELIVERY}
     echo_json({**record, "deliveries": deliveries})
 

@@ -29,7 +29,7 @@ def list_channels(ctx: typer.Context, json: Json = False) -> None:
     for row in rows:
         for key in ("last_sent", "waiting_since"):
             row[key] = None if row[key] is None else iso(row[key]) if json else when(row[key])
-    columns = ("name", "type", "state", "waiting", "sent", "given_up", "last_sent", "reason")
+    columns = ("name", "type", "state", "waiting", "held", "sent", "given_up", "last_sent", "reason")
     emit(rows, columns=columns, as_json=json, empty="No channels: add a [channel.NAME] to wirewatch.toml.")
 
 
@@ -110,6 +110,7 @@ def _write(file: Path, text: str) -> None:
 async def _send(name: str, channel: "ChannelSettings", *, quiet: bool) -> "Receipt":
     """``quiet``: standard output belongs to the JSON, so the console channel writes to the other one."""
     import sys
+    import time
     from uuid import uuid4
 
     from aiohttp import ClientSession
@@ -160,6 +161,7 @@ def _row(
         "type": channel.type if channel else None,
         "state": state,
         "waiting": queue.waiting,
+        "held": queue.held,
         "sent": queue.sent,
         "given_up": queue.dead,
         "last_sent": queue.last_sent,

@@ -4,13 +4,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, exists, or_, select, update
 
-from consumers.holding import Hold, Mute, Quiet, ends
+from consumers.holding import Hold, Mute, Quiet
 from daemon.store import mutes
 from daemon.store.digests import carry
 from daemon.store.holds import put_on_hold
 from daemon.store.outbox_rows import Delivery, is_blocked, is_due, is_waiting, with_alerts
-from daemon.store.releasing import release
-from daemon.store.standing import decided, facts_of, standing
+from daemon.store.releasing import end_mutes, release
+from daemon.store.standing import decided, standing
 from daemon.store.tables import alerts, deliveries
 
 _AT_ONCE = 100  # rows that are put aside in one transaction
@@ -27,7 +27,7 @@ def claim(connection: Connection, channel: str, now: float, quiet: Quiet | None)
             return None
         if row.in_doubt:  # it may have arrived: that is found out whatever is muted now
             return _take(connection, row, now)
-        if row.alert_id and _end_mutes(connection, row, now):
+        if row.alert_id and end_mutes(connection, row, now):
             release(connection, channel, now)  # what they held comes before this one, where it is of the same story
             continue
         wait = _wait(connection, row, quiet, now)
@@ -57,23 +57,6 @@ def _take(connection: Connection, row: Row[Any], now: float) -> Delivery | None:
         notice=row.notice,
         carries=row.carries,
     )
-
-
-def _end_mutes(connection: Connection, row: Row[Any], now: float) -> bool:
-    """Those that were to end with the first new facts; whether there was one."""
-    in_force = [mute for mute in mutes.in_force(connection, now) if mute.until_new_facts]
-    stands = standing(connection, row) if in_force and row.kind == "update" else None
-    if stands is None:
-        return False
-    over = ends(stands, in_force)
-    for mute in over:
-        mutes.end(connection, mute.id, now, _new_facts(row))
-    return bool(over)
-
-
-def _new_facts(row: Row[Any]) -> str:
-    facts = facts_of(row)
-    return f"new: {facts[0].text}" if facts else "new facts"
 
 
 def _wait(connection: Connection, row: Row[Any], quiet: Quiet | None, now: float) -> Hold | None:

@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, select
 
-from consumers.holding import Mute, Quiet, held_by
+from consumers.holding import Mute, Quiet, ends, held_by
 from daemon.store import mutes
 from daemon.store.digests import Cause, about, bring_together
 from daemon.store.holds import go, put_on_hold
 from daemon.store.ledger import tell
 from daemon.store.outbox_rows import is_due, is_released, with_alerts
-from daemon.store.standing import decided, standing
+from daemon.store.standing import decided, facts_of, standing
 from daemon.store.tables import deliveries
 
 FLOOD = 10  # due deliveries; more than these come as one message where a channel needs a pause between two
@@ -30,18 +30,26 @@ def has_released(connection: Connection, channel: str, now: float) -> bool:
 
 def release(connection: Connection, channel: str, now: float) -> None:
     """What was held on the channel and is due goes on. What a mute in force holds as well goes on waiting."""
-    query = with_alerts().where(is_released(now), _column.channel == channel)
-    rows = connection.execute(query.limit(_AT_ONCE)).all()
+    query = with_alerts().where(is_released(now), _column.channel == channel).limit(_AT_ONCE)
+    rows = connection.execute(query).all()
+    ended = [end_mutes(connection, row, now) for row in rows if row.alert_id]
+    if any(ended):
+        rows = connection.execute(query).all()  # with what those held
     in_force = mutes.in_force(connection, now, locked=True) if rows else ()
     groups: dict[tuple[str, float], list[Row[Any]]] = {}
+    begun: dict[str, tuple[str, float]] = {}  # where a story's first alert is, what is added to it goes as well
     for row in rows:
         if not row.alert_id:
             go(connection, row.id, now, "")
             continue
         stands = standing(connection, row)
         again = decided(connection, row, stands, in_force, None, now) if stands else None
-        if not (again and put_on_hold(connection, row, again, now)):
-            groups.setdefault((row.held, row.due), []).append(row)
+        if again and put_on_hold(connection, row, again, now):
+            continue
+        key = row.held, row.due
+        if row.kind == "first":
+            begun[row.story_id] = key
+        groups.setdefault(begun.get(row.story_id, key), []).append(row)
     for (held, due), group in groups.items():
         _release(connection, channel, held, due, group, in_force, now)
 
@@ -88,6 +96,23 @@ def _last_digest(connection: Connection, channel: str, held: str, due: float) ->
     """When the one before was due; a day before where there was none."""
     before = and_(_column.channel == channel, _column.held == held, _column.due < due)
     return connection.execute(select(func.max(_column.due)).where(before)).scalar() or due - _DAY
+
+
+def end_mutes(connection: Connection, row: Row[Any], now: float) -> bool:
+    """Those that were to end with the first new facts; whether there was one."""
+    in_force = [mute for mute in mutes.in_force(connection, now) if mute.until_new_facts]
+    stands = standing(connection, row) if in_force and row.kind == "update" else None
+    if stands is None:
+        return False
+    over = ends(stands, in_force)
+    for mute in over:
+        mutes.end(connection, mute.id, now, _new_facts(row))
+    return bool(over)
+
+
+def _new_facts(row: Row[Any]) -> str:
+    facts = facts_of(row)
+    return f"new: {facts[0].text}" if facts else "new facts"
 
 
 # -- floods

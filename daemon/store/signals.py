@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, sel
 
 from consumers.ids import digest
 from consumers.model import Topic
+from consumers.signals import HOUR
 from daemon.store import Store
 from daemon.store.digests import Carries
 from daemon.store.ledger import in_chunks
@@ -14,8 +15,6 @@ from daemon.store.outbox_rows import new_row
 from daemon.store.tables import articles, deliveries, story_matches, topic_signals, topic_versions
 from daemon.store.upsert import insert_new
 from daemon.wire import from_json, to_json
-
-HOUR = 3600.0
 
 _matched, _article, _signal = story_matches.c, articles.c, topic_signals.c
 
@@ -77,16 +76,19 @@ class SignalRows:
                 found += [Matched(**row._asdict()) for row in connection.execute(query)]
         return found
 
-    def read_at(self, topic_id: str, since: float) -> Sequence[float]:
-        """When what ``matched`` gives was read."""
-        query = (
-            select(_article.seen)
-            .join(story_matches, _article.id == _matched.article_id)
-            .where(_matched.topic_id == topic_id, *_live(since))
-            .order_by(_article.seen)
-        )
-        with self._store.read() as connection:
-            return connection.execute(query).scalars().all()
+    def read_at(self, topic_ids: Collection[str], since: float) -> Mapping[str, Sequence[float]]:
+        """When what ``matched`` gives was read, of each of these topics."""
+        found: dict[str, list[float]] = {topic_id: [] for topic_id in topic_ids}
+        for ids in in_chunks(topic_ids):
+            query = (
+                select(_matched.topic_id, _article.seen)
+                .join(articles, _article.id == _matched.article_id)
+                .where(_matched.topic_id.in_(ids), *_live(since))
+            )
+            with self._store.read() as connection:
+                for row in connection.execute(query):
+                    found[row.topic_id].append(row.seen)
+        return found
 
     def read_in(self, hours: Collection[int]) -> frozenset[int]:
         """Those of these hours since the epoch in which a feed brought a live article."""

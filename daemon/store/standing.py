@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, or_, select
 
 from consumers.holding import Hold, Mute, Standing, hold
-from consumers.ids import match_id
+from consumers.ids import delivery_id, match_id
 from consumers.model import Fact, Story, Topic
 from daemon.store.holds import FOR_GOOD
 from daemon.store.ledger import in_chunks
@@ -66,10 +66,10 @@ def topic_of(connection: Connection, topic_id: str) -> Topic | None:
 
 def _with_first(connection: Connection, row: Row[Any], now: float) -> Hold | None:
     """What is added to a story waits with its first alert, so that both are told in their order."""
-    if row.kind != "update" or row.held.startswith("digest "):
+    if row.kind != "update":
         return None
-    first = (
-        select(deliveries.c.held, deliveries.c.due)
+    query = (
+        select(deliveries.c.id, deliveries.c.alert_id, deliveries.c.channel, deliveries.c.held, deliveries.c.due)
         .join(alerts, alerts.c.id == deliveries.c.alert_id)
         .where(
             alerts.c.story_id == row.story_id,
@@ -78,14 +78,19 @@ def _with_first(connection: Connection, row: Row[Any], now: float) -> Hold | Non
             deliveries.c.state == "held",
             deliveries.c.carrier == "",
             deliveries.c.due > now,
-            ~deliveries.c.held.startswith("digest "),
             ~deliveries.c.held.startswith("topic "),
         )
     )
-    found = connection.execute(first.order_by(deliveries.c.due).limit(1)).one_or_none()
-    if found is None:
+    firsts = connection.execute(query.order_by(deliveries.c.due, deliveries.c.id)).all()
+    first = next((each for each in firsts if _at_set_times(each) == _at_set_times(row)), None)
+    if first is None:
         return None
-    return Hold(held=found.held, why="waits for the first alert of its story", until=found.due)
+    return Hold(held=first.held, why="waits for the first alert of its story", until=first.due)
+
+
+def _at_set_times(row: Any) -> bool:
+    """A channel that is told at once and at set times has two deliveries of one alert."""
+    return bool(row.id != delivery_id(row.alert_id, row.channel))
 
 
 def _told_by(connection: Connection, row: Row[Any]) -> str:

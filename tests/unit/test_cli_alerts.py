@@ -19,6 +19,7 @@ from daemon.store.outbox import Disabled, Outbox
 from tests.alert_samples import ALERT, NOON
 from tests.fake_channels import put_alert
 from tests.fake_webhook import FakeWebhook
+from tests.held_alerts import HOUR, Night
 
 
 @pytest.fixture
@@ -84,6 +85,25 @@ def test_an_alert_is_shown_as_told_with_its_reports_and_the_history_of_its_deliv
     told = json.loads(wirewatch(tmp_path, "alerts", "show", delivery.alert_id, "--json").stdout)
     assert told["alert_id"] == delivery.alert_id
     assert told["deliveries"][0]["state"] == "retry"
+
+
+def test_an_alert_that_waits_is_shown_with_all_that_became_of_it(store: Store, tmp_path: Path) -> None:
+    (id_,) = put_alert(store)
+    outbox = Outbox(store)
+    for attempt in (1, 2, 3):
+        delivery = outbox.claim(NOON + attempt, "desk")
+        assert delivery
+        outbox.retry(delivery, NOON + attempt, "cannot connect", in_doubt=False)
+    assert outbox.claim(NOON + 60, "desk", Night(end=NOON + HOUR)) is None
+    shown = wirewatch(tmp_path, "alerts", "show", delivery.alert_id).stdout
+    assert "desk: held since 2025-11-21 14:02 UTC, until 2025-11-21 15:02 UTC" in shown
+    retried = "2025-11-21 14:02 UTC  retried: cannot connect (3 times, last 2025-11-21 14:02 UTC)"
+    held = "2025-11-21 14:03 UTC  held: quiet hours 22:00-07:00 Europe/Paris"
+    assert f"    {retried}\n    {held}\n" in shown
+    assert "desk held" in wirewatch(tmp_path, "alerts", "list").stdout
+    told = json.loads(wirewatch(tmp_path, "alerts", "show", delivery.alert_id, "--json").stdout)
+    assert told["deliveries"][0]["id"] == id_
+    assert [step["event"] for step in told["deliveries"][0]["history"]] == ["retried", "retried", "retried", "held"]
 
 
 def test_an_id_that_names_no_alert_or_several_is_a_sentence(store: Store, tmp_path: Path) -> None:

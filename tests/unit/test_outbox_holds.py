@@ -20,6 +20,7 @@ from tests.held_alerts import (
     HOUR,
     TOPIC,
     Night,
+    also_at_set_times,
     change_story,
     history,
     muted,
@@ -165,13 +166,27 @@ def test_each_time_and_channel_has_a_digest_of_its_own(store: Store) -> None:
 
 
 def test_an_instant_alert_does_not_wait_for_the_digest_of_the_same_channel(store: Store) -> None:
-    (instant,) = put_alert(store)
-    (first,) = put_more(store, nth=7, kind="first", facts=[])  # the same story, on the route of the digest
-    wait_for(store, [first], MORNING, NOON + HOUR)
-    (update_,) = put_more(store)
+    (first,), (more,) = put_alert(store), put_more(store)
+    for id_ in (first, more):
+        also_at_set_times(store, id_, MORNING, NOON + HOUR)
     outbox = Outbox(store)
-    assert [message.delivery_id for message in told(outbox, NOON + 1)] == [instant, update_]
-    assert digest_of(told(outbox, NOON + HOUR)).reason == "times"
+    assert [message.delivery_id for message in told(outbox, NOON + 1)] == [first, more]
+    assert facts_in(digest_of(told(outbox, NOON + HOUR))) == [("story-1", [TOLL.text])]
+
+
+def test_what_is_muted_on_one_route_is_told_in_its_order_on_both(store: Store) -> None:
+    (first,) = put_alert(store)
+    also_at_set_times(store, first, MORNING, NOON + 10)
+    outbox = Outbox(store)
+    Mutes(store).add(muted(until_new_facts=True))
+    assert told(outbox, NOON + 10) == []
+    (more,) = put_more(store)
+    also_at_set_times(store, more, MORNING, NOON + 20)
+    ended, update_ = told(outbox, NOON + 20)
+    assert isinstance(ended, Digest)
+    assert facts_in(ended) == [("story-1", [TOLL.text])]
+    assert update_.delivery_id == more
+    assert set(states(store).values()) == {"sent"}
 
 
 def test_what_comes_after_a_digest_was_sent_is_in_one_of_its_own(store: Store) -> None:

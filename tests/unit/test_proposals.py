@@ -1,13 +1,16 @@
 """Verdicts become examples, an acceptance fits the topic as it stands, and a change is told by its key."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from consumers.model import Topic, Wanted
+from consumers.model import Escalation, Scheduled, Topic, Wanted
 from daemon.errors import Unusable
 from daemon.proposals import MOST, changes, decided, proposed, to_write
 from daemon.store.verdicts import Proposal, Verdict
+from daemon.toml_entries import add, change
+from daemon.topics_file import parse_topics
 
 TOPIC = Topic(id="strikes", query="airstrikes Syria", version=4)
 URL = "https://example.org/strikes"
@@ -110,7 +113,7 @@ def test_changes_are_told_by_key() -> None:
         max_age=604_800.0,
         enabled=False,
     )
-    assert [change.said for change in changes(TOPIC, after)] == [
+    assert [each.said for each in changes(TOPIC, after)] == [
         "sensitivity balanced -> fewer",
         "alerts_per_day none -> 3",
         "examples +2",
@@ -122,9 +125,9 @@ def test_changes_are_told_by_key() -> None:
 
 def test_a_list_tells_what_came_and_what_went() -> None:
     before, after = replace(TOPIC, languages=("en", "fr")), replace(TOPIC, languages=("de",))
-    assert [change.said for change in changes(before, after)] == ["languages +1 -2"]
+    assert [each.said for each in changes(before, after)] == ["languages +1 -2"]
     turned = replace(TOPIC, languages=("fr", "en"))
-    assert [change.said for change in changes(before, turned)] == ["languages in another order"]
+    assert [each.said for each in changes(before, turned)] == ["languages in another order"]
 
 
 def test_a_version_or_an_epoch_alone_changes_nothing() -> None:
@@ -140,3 +143,45 @@ def test_only_the_keys_that_differ_are_written_and_a_default_takes_its_key_out()
         "exclude": {"all": ["drill"]},
         "max_age": "1h",
     }
+
+
+TOLD = replace(
+    TOPIC,
+    channels=("desk",),
+    digests=(
+        Scheduled(channel="desk", when="07:00 Europe/Paris weekdays"),
+        Scheduled(channel="boss", when="18:30 UTC", near_misses=True),
+    ),
+    min_sources=2,
+    severity="urgent",
+    escalate=Escalation(sources=3, within=1800.0, channels=("boss",)),
+    spike=True,
+    silence=21_600.0,
+)
+
+
+def test_how_a_topic_is_told_is_one_change_a_key() -> None:
+    assert [each.said for each in changes(TOPIC, TOLD)] == [
+        "channels +2 -1",
+        "min_sources 1 -> 2",
+        "severity normal -> urgent",
+        "escalate none -> 3 sources within 30m, also on boss",
+        "spike no -> yes",
+        "silence none -> 6h",
+    ]
+    later = replace(TOLD, digests=TOLD.digests[:1])
+    assert [each.said for each in changes(TOLD, later)] == ["channels -1"]
+
+
+def test_how_a_topic_is_told_is_written_as_topics_toml_has_it() -> None:
+    values = to_write(TOPIC, TOLD)
+    assert values["channels"] == [
+        {"name": "desk", "when": ["instant", "07:00 Europe/Paris weekdays"]},
+        {"name": "boss", "when": "18:30 UTC", "near_misses": True},
+    ]
+    assert values["escalate"] == {"sources": 3, "within": "30m", "channels": ["boss"]}
+    text = add("", "topic", {"id": TOPIC.id, "query": TOPIC.query, **values})
+    (read,) = parse_topics(text, Path("topics.toml"), ("console", "desk", "boss"))
+    assert replace(read, version=TOLD.version) == TOLD
+    back = change(text, "topic", 0, to_write(TOLD, TOPIC))
+    assert back == f'[[topic]]\nid = "{TOPIC.id}"\nquery = "{TOPIC.query}"\n'

@@ -17,6 +17,7 @@ from daemon.clock import SystemClock
 from daemon.store import Store
 from daemon.store.archive import Archive
 from daemon.store.feeds import FeedStates
+from daemon.store.holds import FOR_GOOD
 from daemon.store.retention import Retention
 from daemon.store.space import DatabaseSpace
 from daemon.store.tables import (
@@ -26,7 +27,10 @@ from daemon.store.tables import (
     dead_letters,
     deliveries,
     feeds,
+    ledger,
     line_moves,
+    living_messages,
+    mutes,
     scores,
     seen_items,
     stories,
@@ -332,3 +336,62 @@ def test_a_story_that_may_still_go_on_is_kept_however_soon_articles_are_forgotte
     put_story(store, "warm", latest=NOW - 3 * DAY, states=["sent"])
     run(retention(store, articles=DAY))
     assert keys(store, stories) == {"warm"}
+
+
+# -- what waits, what lives, and the ledger
+
+
+def put_ledger(store: Store, delivery_id: str, story_id: str, at: float) -> None:
+    row = {"delivery_id": delivery_id, "at": at, "event": "sent", "alert_id": "a", "topic_id": "t", "channel": "c"}
+    put(store, ledger, row | {"story_id": story_id, "why": ""})
+
+
+def put_living(store: Store, story_id: str) -> None:
+    row = {"delivery_id": f"{story_id}-sent", "alert_id": story_id, "channel": "c", "story_id": story_id}
+    put(store, living_messages, row | {"provider_id": "x", "wanted": 1, "shown": 0, "due": NOW, "updated": 0.0})
+
+
+def column(store: Store, table: Table, name: str) -> set[str]:
+    with store.read() as connection:
+        return set(connection.scalars(select(table.c[name])).all())
+
+
+def test_a_story_takes_its_ledger_and_its_living_messages_along(store: Store) -> None:
+    for id_, at in (("old", NOW - 91 * DAY), ("new", NOW)):
+        put_story(store, id_, latest=at, states=["sent"])
+        put_ledger(store, f"{id_}-sent", id_, NOW - 91 * DAY)
+        put_living(store, id_)
+    put_ledger(store, "of a story that is gone", "gone", NOW - 91 * DAY)
+    put_ledger(store, "of a story that is gone, lately", "gone", NOW)
+    run(retention(store))
+    assert column(store, ledger, "delivery_id") == {"new-sent", "of a story that is gone, lately"}
+    assert column(store, living_messages, "story_id") == {"new"}
+
+
+def test_what_waits_keeps_its_story_and_what_another_topic_told_does_not(store: Store) -> None:
+    old = NOW - 91 * DAY
+    for id_, due in (("waits", NOW + DAY), ("told by another", FOR_GOOD)):
+        put_story(store, id_, latest=old, states=[])
+        put(store, deliveries, delivery(id_, alert_id=id_, state="held", at=old) | {"due": due})
+    put_story(store, "carried", latest=old, states=[])
+    put(store, deliveries, delivery("c", alert_id="carried", state="held", at=old) | {"due": FOR_GOOD, "carrier": "d"})
+    run(retention(store))
+    assert keys(store, stories) == {"waits", "carried"}
+
+
+def test_old_digests_go_when_they_are_finished(store: Store) -> None:
+    old = NOW - 91 * DAY
+    for state in ("sent", "pending", "held"):
+        put(store, deliveries, delivery(state, alert_id="", state=state, at=old) | {"notice": None, "carries": "{}"})
+    run(retention(store))
+    assert keys(store, deliveries) == {"pending", "held"}
+
+
+def test_mutes_are_forgotten_long_after_they_ended(store: Store) -> None:
+    row: dict[str, object] = {"kind": "topic", "target": "t", "since": 0.0, "by": "Ana", "comment": ""}
+    row |= {"until_new_facts": False, "ended_why": ""}
+    old, new = NOW - 91 * DAY, NOW - DAY
+    for id_, until, ended in (("over", old, old), ("ended late", old, new), ("in force", NOW + DAY, None)):
+        put(store, mutes, row | {"id": id_, "until": until, "ended": ended})
+    run(retention(store))
+    assert keys(store, mutes) == {"ended late", "in force"}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from consumers.alerting import Alerter, Decisions, Remembered
 from consumers.model import (
@@ -37,6 +37,7 @@ from daemon.store import Store
 from daemon.store.archive import Archive
 from daemon.store.opening import open_store
 from daemon.store.stories import Stories
+from daemon.store.story_edits import StoryEdits
 from daemon.store.tables import alerts, deliveries, stories, story_matches
 from daemon.store.topics import TopicVersions
 from tests.fake_embedder import FakeEmbedder
@@ -274,6 +275,42 @@ def test_whoever_is_always_late_says_so_and_has_recorded_nothing(store: Store) -
         teller(Rivalled(store), clock).tell([late])
     assert not Stories(store).recorded([late.id])
     assert teller(Stories(store), clock).tell([late]).alerts
+
+
+def test_what_comes_too_late_for_an_alert_is_told_by_itself(store: Store) -> None:
+    clock, events = FakeClock(START), Events("harbour")
+
+    class Sending(Stories):
+        """The alert goes out between the decision and its record."""
+
+        def record(self, decisions: Decisions, turns: Mapping[str, int]) -> Mapping[str, int]:
+            with store.write() as connection:
+                connection.execute(update(deliveries).values(state="sent"))
+            return super().record(decisions, turns)
+
+    def settling(stories: Stories) -> Teller:
+        alerter = Alerter(settle=60.0)
+        alerter.apply_topics({HARBOUR.id: HARBOUR})
+        return Teller(alerter, stories, clock)
+
+    settling(Stories(store)).tell([events.report("fire", "a.example", toll=12)])
+    in_time = settling(Stories(store)).tell([events.report("fire", "b.example", toll=19)])
+    assert not in_time.alerts
+    late = settling(Sending(store)).tell([events.report("fire", "c.example", toll=31)])
+    assert [(alert.kind, len(alert.facts)) for alert in late.alerts] == [("update", 1)]
+
+
+def test_an_alerter_goes_on_with_stories_as_people_have_split_them(store: Store) -> None:
+    clock, events, stories = FakeClock(START), Events("harbour"), Counted(store)
+    one = teller(stories, clock)
+    matches = [events.report("fire", f"{name}.example") for name in "abc"]
+    (story,) = one.tell(matches).stories
+    new = StoryEdits(store).split(story.id, [matches[2].id], by="Ana", now=START + 1).split_off
+    clock.forward(60.0)
+    decisions = one.tell([events.edited(matches[2], title="harbour fire, corrected")])
+    assert [each.id for each in decisions.stories] == [new.id]
+    assert not decisions.alerts
+    assert stories.restored == [["harbour"], ["harbour"]]
 
 
 # -- the threads

@@ -301,9 +301,10 @@ def test_a_silence_is_told_once_and_again_only_after_something_matched(news: New
 def test_a_match_during_an_outage_of_ours_ends_a_silence_too(news: News) -> None:
     news.topic(QUIET)
     news.week()
-    assert Signals(news.store).round(NOW) == 1
+    signals = Signals(news.store)
+    assert signals.round(NOW) == 1
     news.match(NOW + 1800)
-    assert Signals(news.store).round(NOW + 3 * HOUR) == 0
+    assert signals.round(NOW + 3 * HOUR) == 0
     assert SignalRows(news.store).going_on() == {}
 
 

@@ -6,11 +6,14 @@ import pytest
 from sqlalchemy import Table, func, select, update
 
 from consumers.alerting import Alerter, Decisions
-from consumers.model import Match, Topic
+from consumers.model import Match, Scheduled, Topic
+from consumers.stories import StoryRule
+from consumers.story_fit import FitRule
 from daemon.errors import Fenced
-from daemon.store import Store
+from daemon.store import Store, ledger
 from daemon.store.stories import Stories
 from daemon.store.tables import alerts, deliveries, stories, story_matches
+from daemon.store.tables import ledger as ledger_table
 from tests.fake_events import DAY, START, Events
 
 HARBOUR = Topic(id="harbour", query="harbour", channels=("console", "desk"))
@@ -44,7 +47,7 @@ def everything(store: Store) -> list[list[tuple[object, ...]]]:
     with store.read() as connection:
         return [
             [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key.columns))]
-            for table in (stories, story_matches, alerts, deliveries)
+            for table in (stories, story_matches, alerts, deliveries, ledger_table)
         ]
 
 
@@ -206,3 +209,145 @@ def test_matches_that_were_recorded_are_known_by_id(store: Store) -> None:
     keep(store, decisions)
     found = Stories(store).recorded([match.id, other.id])
     assert found == {match.id: replace(decisions.joined[0], founded=False)}
+
+
+# -- what is told, and why
+
+
+PAGED = replace(HARBOUR, digests=(Scheduled(channel="mail", when="07:00 UTC"),), min_sources=2)
+
+
+def steps_of(store: Store, story_id: str) -> list[tuple[str, str, str]]:
+    return [(step.channel, step.event, step.why) for step in ledger.of_story(store, story_id)]
+
+
+def test_what_an_alert_says_is_kept_with_it(store: Store) -> None:
+    events, decider = Events(), alerter()
+    keep(store, decider.decide([events.report("fire", "a.example", toll=12)], START))
+    decisions = decider.decide([events.report("fire", "b.example", toll=19)], START + 60)
+    keep(store, decisions)
+    shown = Stories(store).alert(decisions.alerts[0].id)
+    assert shown is not None
+    assert shown.alert == decisions.alerts[0]
+    assert shown.alert.facts
+
+
+def test_why_each_delivery_was_decided_and_what_it_waits_for_is_in_the_ledger(store: Store) -> None:
+    events, decider = Events(), alerter()
+    decider.apply_topics({"harbour": PAGED})
+    waiting = decider.decide([events.report("fire", "a.example")], START)
+    keep(store, waiting)
+    (story,) = waiting.stories
+    waits = "waits for a second independent source"
+    assert set(steps_of(store, story.id)) == {(name, "held", waits) for name in ("console", "desk", "mail")}
+    told = decider.decide([events.report("fire", "b.example", reworded=True)], START + 60)
+    keep(store, told)
+    why = "first report, after waiting for a second source"
+    assert set(steps_of(store, story.id)[3:]) == {
+        *((name, "decided", why) for name in ("console", "desk", "mail")),
+        ("mail", "held", "digest 07:00 UTC"),
+    }
+    with store.read() as connection:
+        rows = connection.execute(select(deliveries.c.channel, deliveries.c.state, deliveries.c.held)).all()
+    assert {tuple(row) for row in rows} == {
+        ("console", "pending", ""),
+        ("desk", "pending", ""),
+        ("mail", "held", "digest 07:00 UTC"),
+    }
+
+
+def test_a_story_that_waits_still_waits_after_a_restart(store: Store) -> None:
+    events, decider = Events(), alerter()
+    decider.apply_topics({"harbour": PAGED})
+    keep(store, decider.decide([events.report("fire", "a.example")], START))
+    again = restarted(store)
+    again.apply_topics({"harbour": PAGED})
+    copy = again.decide([events.report("fire", "b.example")], START + 60)
+    assert (copy.alerts, copy.steps) == ((), ())
+    keep(store, copy)
+    assert len(again.decide([events.report("fire", "c.example", reworded=True)], START + 90).alerts) == 1
+
+
+def test_a_fact_that_was_told_is_not_told_again_after_a_restart(store: Store) -> None:
+    events, decider = Events(), alerter()
+    for number, toll in enumerate((12, 19)):
+        at = START + 60 * number
+        keep(store, decider.decide([events.report("fire", f"{number}.example", toll=toll)], at))
+    again = restarted(store)
+    assert not again.decide([events.report("fire", "x.example", toll=19)], START + 180).alerts
+    assert again.decide([events.report("fire", "y.example", toll=31)], START + 240).alerts
+
+
+def test_what_is_added_to_an_alert_is_refused_once_that_has_gone_out(store: Store) -> None:
+    events = Events()
+    decider = Alerter(settle=60.0)
+    decider.apply_topics({"harbour": HARBOUR})
+    keep(store, decider.decide([events.report("fire", "a.example", toll=12)], START))
+    more = [events.report("fire", "b.example", toll=19)]
+    late = decider.decide(more, START + 30)
+    with store.write() as connection:
+        connection.execute(update(deliveries).where(deliveries.c.channel == "desk").values(state="sent"))
+    before = everything(store)
+    with pytest.raises(Fenced):
+        keep(store, late)
+    assert everything(store) == before
+    again = Alerter(settle=60.0)
+    again.apply_topics({"harbour": HARBOUR})
+    again.restore(Stories(store).restore(0.0, TOPICS))
+    assert [alert.kind for alert in again.decide(more, START + 30).alerts] == ["update"]
+
+
+def test_what_is_added_to_an_alert_that_has_not_gone_out_is_kept_with_it(store: Store) -> None:
+    events = Events()
+    decider = Alerter(settle=60.0)
+    decider.apply_topics({"harbour": HARBOUR})
+    keep(store, decider.decide([events.report("fire", "a.example", toll=12)], START))
+    keep(store, decider.decide([events.report("fire", "b.example", toll=19)], START + 30))
+    assert [len(story.facts) for story in Stories(store).recent_stories("harbour")] == [1]
+    assert rows(store, alerts) == 1
+
+
+# -- two stories that are one
+
+
+def merged_by_their_growth(store: Store) -> Decisions:
+    """A third report of one story makes it one with the other; both were told."""
+    events = Events()
+    decider = Alerter(rule=StoryRule(fit=FitRule(merge=-9.0, merge_background=0.0)))
+    decider.apply_topics({"harbour": HARBOUR})
+    keep(store, decider.decide([events.report("fire", "a.example", reworded=True)], START))
+    keep(store, decider.decide([events.report("strike", "b.example", reworded=True)], START + 60))
+    decisions = decider.decide([events.report("fire", "c.example", reworded=True)], START + 120)
+    assert decisions.merged
+    keep(store, decisions)
+    return decisions
+
+
+def test_what_belongs_to_an_absorbed_story_belongs_to_the_other_one(store: Store) -> None:
+    decisions = merged_by_their_growth(store)
+    (merged,) = decisions.merged
+    with store.read() as connection:
+        for table in (story_matches, alerts, ledger_table):
+            assert set(connection.execute(select(table.c.story_id)).scalars()) == {merged.into}
+    assert [story.id for story in Stories(store).recent_stories("harbour")] == [merged.into]
+    told = [step for step in ledger.of_story(store, merged.into) if step.event == "merged"]
+    assert {(step.channel, step.why) for step in told} == {
+        (name, f"merged with: {merged.absorbed.title}") for name in ("console", "desk")
+    }
+
+
+def test_a_merge_that_is_recorded_again_changes_nothing(store: Store) -> None:
+    decisions = merged_by_their_growth(store)
+    before = everything(store)
+    keep(store, decisions)
+    assert everything(store) == before
+
+
+def test_an_absorbed_story_is_not_brought_back_and_what_it_told_is(store: Store) -> None:
+    decisions = merged_by_their_growth(store)
+    brought = Stories(store).restore(0.0, TOPICS)
+    assert [story.id for story in brought.stories] == [decisions.merged[0].into]
+    assert {alert.story_id for alert in brought.alerts} == {decisions.merged[0].into}
+    assert len(brought.alerts) == 2
+    again = restarted(store)
+    assert not again.decide([Events().report("strike", "d.example", reworded=True)], START + 180).alerts

@@ -1,9 +1,10 @@
 """What commands read from either store beside the daemon."""
 
-from consumers.model import Passage, Report
+from consumers.model import Passage, Report, Scheduled, Topic
 from daemon.feeds import Feed, FeedState, SeenItem
 from daemon.store import Store
 from daemon.store.feeds import FeedStates
+from daemon.store.overview import topic_lines
 from daemon.store.polled import polled
 from daemon.store.tables import alerts
 from daemon.store.told import ids_starting_with, recent
@@ -64,3 +65,12 @@ def test_the_history_of_a_topic_is_newest_first_and_its_removal_a_version(store:
     assert [found.version for found in versions.history("t")] == [10, 2, 1]
     assert versions.latest()["t"].at == 10.0
     assert versions.in_force() == {}
+
+
+def test_a_topic_is_listed_with_where_and_when_it_is_told(store: Store) -> None:
+    digests = (Scheduled(channel="boss", when="07:00 Europe/Paris weekdays"),)
+    topics = (Topic(id="a", query="a", channels=("desk",), digests=digests), Topic(id="b", query="b"))
+    versions = [TopicVersion(topic_id=topic.id, version=1, topic=topic, at=1.0) for topic in topics]
+    TopicVersions(store).remember(versions)
+    told = {line.id: line.channels for line in topic_lines(store, 2.0)}
+    assert told == {"a": ("desk", "boss at 07:00 Europe/Paris weekdays"), "b": ("console",)}

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.model import Passage, Report
+from consumers.model import Passage, Report, Scheduled, Topic
 from daemon.errors import Unavailable, Unusable
 from daemon.feeds import Feed, FeedState
 from daemon.health import Health
 from daemon.status import Running, Status, report
 from daemon.store import Store
+from daemon.store.topics import TopicVersion, TopicVersions
 from daemon.telemetry import Metrics
 from daemon.web.app import Front, is_local, make_app, make_health_app
 from daemon.web.server import address, bind, serve
@@ -177,6 +178,16 @@ async def test_the_api_pages_through_alerts_newest_first(site: Site, rows: KeptR
     rest = await site.json(f"/api/alerts?before={first[-1]['at']}")
     assert [alert["headline"] for alert in rest] == ["30 s ago"]
     assert (await site.get("/api/alerts?limit=100000"))[0] == 422
+
+
+async def test_a_topic_says_where_and_when_it_is_told(site: Site, store: Store, rows: KeptRows):
+    rows.topic("told on the terminal")
+    digests = (Scheduled(channel="boss", when="07:00 Europe/Paris weekdays"),)
+    topic = Topic(id="told", query="told twice", channels=("desk",), digests=digests)
+    TopicVersions(store).remember([TopicVersion(topic_id="told", version=1, topic=topic, at=NOW)])
+    page = await site.page()
+    assert "told on desk · boss at 07:00 Europe/Paris weekdays" in page
+    assert page.count("told on ") == 2  # the other one is the query
 
 
 async def test_a_topic_says_which_version_is_in_force(site: Site, rows: KeptRows):

@@ -1,0 +1,109 @@
+"""Whether a number is new to a story, and how that is said: "toll 12 → 19"."""
+
+from consumers.facts_count_words import DISTANCES, GROWING
+from consumers.facts_counts import Count
+from consumers.facts_known import Known, Stated
+from consumers.facts_numbers import shown
+
+Figures = list[tuple[float, Stated]]
+
+_LEAD = {"toll": 6, "sum": 2, "number": 2}  # sentences of the text in which a count may be news
+_LEAD_OF = {"%": 1} | dict.fromkeys(DISTANCES, 0)
+_FIRST = 3  # the same for the first figure of its kind
+_LOWER = 2  # and for one that is less than before
+_LEAST_SUM = 1000
+_OUTLIER = 20  # times what is known: of the whole war, not of this story, unless the headline says it
+_SILENTLY = 6 * 3600.0  # seconds: before that a lower figure that no word calls lower comes from an old report
+_AT_LEAST = 0.97  # of "at least 12": 12 is nothing less
+_ABOUT = 0.15  # "about 20" is 19
+_ROUNDED = {"%": 0.01, "magnitude": 0.01, "$": 0.05, "€": 0.05, "£": 0.05, "¥": 0.05, "₹": 0.05}
+_LARGE, _LARGE_ROUNDED = 200, 0.05  # 3,100 acres are 3,000
+_VAGUE = {24.0: "dozens", 200.0: "hundreds", 2000.0: "thousands", 20000.0: "tens of thousands"}
+_NAMED_FIRST = frozenset({"magnitude", "category"})
+
+
+def is_early(count: Count) -> bool:
+    """Where a report tells what is new."""
+    return count.sentence.number <= min(_LEAD[count.kind], _LEAD_OF.get(count.label, _LEAD["toll"]))
+
+
+def is_worth(count: Count) -> bool:
+    """Not what happened long ago, nor the price of a ticket."""
+    return not count.sentence.past and not (count.kind == "sum" and count.value < _LEAST_SUM)
+
+
+def is_new(count: Count, known: Known, at: float) -> bool:
+    """``at``: of the report, in seconds."""
+    if not (is_early(count) and is_worth(count)) or count.value_key in known.values:
+        return False
+    if count.rest or count.more:
+        return count.sentence.number <= _LEAD["number"]
+    figures = known.figures(count.label)
+    if not figures:
+        return count.sentence.number <= _FIRST
+    return differs(count, [value for value, _ in figures]) and _is_plausible(count, figures, at)
+
+
+def differs(count: Count, known: list[float]) -> bool:
+    """Neither the same in other words nor a rounding."""
+    value, most = count.value, max(known, default=0.0)
+    if count.precision == "floor" and most >= value * _AT_LEAST:
+        return False
+    if count.precision == "vague" and most >= value / 2:
+        return False
+    near = _ABOUT if count.precision == "about" else _ROUNDED.get(count.label, _LARGE_ROUNDED * (value >= _LARGE))
+    return all(abs(value - each) > near * max(value, each) for each in known)
+
+
+def _is_plausible(count: Count, figures: Figures, at: float) -> bool:
+    """Not the toll of the whole war, nor of one village of several, nor an old one."""
+    if count.kind != "toll":
+        return True
+    now = current(count.label, figures)
+    if count.value > _OUTLIER * now and now >= 3:
+        return count.sentence.number == 0
+    if count.value > now:
+        return True
+    if count.label not in GROWING:
+        return count.sentence.number <= _LOWER
+    if count.precision != "exact":
+        return False
+    if count.lowers:
+        return count.sentence.number <= _LOWER
+    return count.sentence.number == 0 and at >= max(each.at for _, each in figures) + _SILENTLY
+
+
+def current(label: str, figures: Figures) -> float:
+    """Of a growing count the greatest since it was last lowered; else the latest."""
+    figures = [each for each in figures if "~" not in each[1].marks] or figures
+    if label in GROWING:
+        since = max((each.at for _, each in figures if "<" in each.marks), default=None)
+        return max(value for value, each in figures if since is None or each.at >= since)
+    return max(figures, key=lambda item: (item[1].at, item[0]))[0]
+
+
+def said(count: Count, figures: Figures) -> str:
+    """``figures``: what it replaces, if anything."""
+    value = _VAGUE.get(count.value, shown(count.value)) if count.precision == "vague" else shown(count.value)
+    if count.rest:
+        return f"{count.label} {count.rest}"
+    if count.more:
+        return f"{value} more dead"
+    old = _old(count, figures)
+    if count.kind == "sum":
+        return f"{old}{count.label}{value}"
+    if count.label == "%":
+        return f"{old}{value}%"
+    if " " in count.label or not (old or count.kind == "toll" or count.label in _NAMED_FIRST):
+        return f"{old}{value} {count.label}"
+    return f"{count.label} {old}{value}"
+
+
+def _old(count: Count, figures: Figures) -> str:
+    if not figures:
+        return ""
+    was = current(count.label, figures)
+    if any(value == was and "~" in each.marks for value, each in figures):
+        return f"{_VAGUE.get(was, shown(was))} → "
+    before = count.label if count.kind == "sum" else ""
+    return f"{before}{shown(was)}{'%' if count.label == '%' else ''} → "
