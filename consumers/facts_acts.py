@@ -24,6 +24,7 @@ from consumers.facts_verbs import (
     OFFICIAL,
     PHRASE_ENDS,
     PHRASES,
+    PLURALS,
     SAYS,
     SPOKEN,
     TITLED,
@@ -90,6 +91,8 @@ def _acts(sentence: Sentence) -> Iterator[Act]:
         for act, kind, near in VERBS.get(word, ()):
             if _is_done(sentence, at, act, near):
                 yield _act(kind, f"act {act}", sentence, at, _is_now(sentence, at, act))
+        if sentence.number == 0 and word in PLURALS and NOT_YET.isdisjoint(words[max(0, at - 2) : at]):
+            yield _act("statement", f"act {word}", sentence, at, False)
         if word in PHRASE_ENDS:
             yield from _phrases(sentence, at)
         if body := BODIES.get(word):

@@ -9,7 +9,7 @@ from consumers.facts_names import is_known
 from consumers.model import Fact
 from consumers.words import query_words
 
-_NOT = frozenset("not no never won't doesn't didn't isn't aren't cannot".split())
+_NOT = frozenset("not no never won't doesn't didn't isn't aren't cannot against without".split())
 _ALIKE = 0.5  # of two headlines' words: fewer in common, and it is another headline
 
 
@@ -23,14 +23,15 @@ def changes(before: Findings, after: Findings) -> tuple[Fact, ...]:
 
 def _counts(before: Findings, after: Findings) -> Iterator[Fact]:
     """A number in a new sentence takes the place of one that is no longer stated, or comes beside it."""
-    old, new = stated(before), stated(after)
+    old, now = stated(before), _sentences(after)
     told = _sentences(before)
+    kept = {count.value_key for count in before.counts.every if count.sentence.text in now}
     fresh = (count for count in after.counts.every if count.sentence.text not in told and is_worth(count))
     for label, count in best_counts(count for count in fresh if count.value_key not in old).items():
         was = _figures(old, label)
         if not differs(count, [value for value, _ in was]):
             continue
-        gone = _figures({value: each for value, each in old.items() if value not in new}, label)
+        gone = _figures({value: each for value, each in old.items() if value not in kept}, label)
         yield after.fact(count.kind, count.key, said(count, gone), sentence_of(count, after))
 
 

@@ -9,6 +9,7 @@ from consumers.facts_count_words import (
     ASIDE,
     AWAY,
     BEHIND,
+    COUNTED,
     COUNTERS,
     DIED,
     DISTANCES,
@@ -21,6 +22,7 @@ from consumers.facts_count_words import (
     OBJECTS,
     ONE,
     PART,
+    PEOPLE,
     PERSON,
     PRISON,
     SPANS,
@@ -85,14 +87,15 @@ def _counts(sentence: Sentence) -> Iterator[Count]:
     every = tuple(numbers(words))
     for label, number in _phrases(words, every):
         taken.add(number.start)
-        yield Count("toll", label, number.value, number.precision, sentence, lowers)
+        kind: FactKind = "toll" if label in PEOPLE else "number"
+        yield Count(kind, label, number.value, number.precision, sentence, lowers)
     for place, number in enumerate(every):
         if number.start in taken:
             continue
         following = every[place + 1] if place + 1 < len(every) else None
         yield from _count(sentence, number, following, lowers)
     for label, verbs in (("toll", DIED), ("injured", HURT)):
-        if not verbs.isdisjoint(words) and not PERSON.isdisjoint(words) and _is_one(sentence, verbs):
+        if not verbs.isdisjoint(words) and _is_one(sentence, verbs):
             yield Count("toll", label, 1.0, "floor", sentence)
 
 
@@ -109,14 +112,13 @@ def _count(sentence: Sentence, number: Number, following: Number | None, lowers:
         if value == 100:  # a figure of speech
             return
         yield Count("number", "%", value, precision, sentence, lowers)
-    elif after in ("year", "years", "months") or _is_span(words, number.end):
+    elif after in ("year", "years", "month", "months") or _is_span(words, number.end):
         if (
             not PRISON.isdisjoint(words[max(0, number.first - 5) : number.end + 4])
             and before != "served"
             and MAYBE.isdisjoint(words)
         ):
-            unit = "months" if after == "months" else "years"
-            yield Count("number", f"{unit} in prison", value, precision, sentence, lowers)
+            yield Count("number", "years in prison", value / _per_year(words, number), precision, sentence, lowers)
     elif label := _scale(words, number):
         yield Count("number", label, value, precision, sentence, lowers)
     elif after in TIMES or before in PART or before in MONTHS or after in MONTHS or _is_age(words, number):
@@ -128,6 +130,10 @@ def _count(sentence: Sentence, number: Number, following: Number | None, lowers:
         yield Count("toll", label, value, precision, sentence, lowers, more and label == "toll")
     elif label := _thing(words, number):
         yield Count("number", label, value, precision, sentence, lowers)
+
+
+def _per_year(words: tuple[str, ...], number: Number) -> int:
+    return 12 if any(word.startswith("month") for word in words[number.end : number.end + 2]) else 1
 
 
 def _is_span(words: tuple[str, ...], at: int) -> bool:
@@ -149,7 +155,7 @@ def _phrases(words: tuple[str, ...], every: tuple[Number, ...]) -> Iterator[tupl
         if word == "toll" and words[at + 1 : at + 2] != ("road",):
             label = "toll"
         elif word in COUNTERS:
-            label = next((BEHIND[each] for each in words[at + 1 : at + 5] if each in BEHIND), "")
+            label = next((COUNTED[each] for each in words[at + 1 : at + 5] if each in COUNTED), "")
         if label:
             for number in every:
                 if at < number.start <= at + 16 and not number.unit and _stands_at(words, number):
@@ -261,6 +267,8 @@ def _is_age(words: tuple[str, ...], number: Number) -> bool:
 def _is_one(sentence: Sentence, verbs: frozenset[str]) -> bool:
     """ "A firefighter was killed on Friday"; in a headline "Firefighter dies"."""
     words = sentence.lower
+    if words[0] in ("a", "an") and _falls(words, verbs):
+        return True
     for at, word in enumerate(words):
         if word not in PERSON:
             continue
@@ -272,4 +280,14 @@ def _is_one(sentence: Sentence, verbs: frozenset[str]) -> bool:
                 return True
             if each in ("who", "suspected", "accused", ",", "after"):
                 break
+    return False
+
+
+def _falls(words: tuple[str, ...], verbs: frozenset[str]) -> bool:
+    """ "A former navy diver died", "a 27-year-old was killed"."""
+    for at in range(2, min(8, len(words))):
+        if words[at] in verbs:
+            return words[at] in ("died", "dies") or words[at - 1] in ("was", "been")
+        if words[at] in (",", "who", "that", "after", "has"):
+            return words[at] == "has" and words[at + 1 : at + 2] == ("died",)
     return False

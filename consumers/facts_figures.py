@@ -12,6 +12,7 @@ _LEAD_OF = {"%": 1} | dict.fromkeys(DISTANCES, 0)
 _FIRST = 3  # the same for the first figure of its kind
 _LOWER = 2  # and for one that is less than before
 _LEAST_SUM = 1000
+_TELLING = 50  # two numbers from there on that are equal count the same
 _OUTLIER = 20  # times what is known: of the whole war, not of this story, unless the headline says it
 _SILENTLY = 6 * 3600.0  # seconds: before that a lower figure that no word calls lower comes from an old report
 _AT_LEAST = 0.97  # of "at least 12": 12 is nothing less
@@ -36,6 +37,8 @@ def is_new(count: Count, known: Known, at: float) -> bool:
     """``at``: of the report, in seconds."""
     if not (is_early(count) and is_worth(count)) or count.value_key in known.values:
         return False
+    if count.value >= _TELLING and any(figure == count.value_key[1] for _, figure in known.values):
+        return False  # 4,000 jobs are 4,000 workers
     if count.rest or count.more:
         return count.sentence.number <= _LEAD["number"]
     figures = known.figures(count.label)

@@ -30,7 +30,8 @@ ACRONYM = 6  # letters; longer words in capitals shout
 OFTEN = 3  # mentions of an actor that the headline does not name
 KNOWN_CHARS = 20_000  # of a text: whoever is named there is known
 
-_POSSESSIVE = re.compile(r"['’]s?$")
+_POSSESSIVE = re.compile(r"'s?$")
+_CONTRACTED = ("n't", "'m", "'ve", "'ll", "'re", "'d")
 _CAPITALISED = re.compile(r"(?<!\w)[^\W\d_a-z][\w'’]{1,40}")
 _CAPTION = 0.7  # of a headline's long words begin with a capital: it is in title case and tells no names
 
@@ -48,6 +49,7 @@ class Name:
     early: int = 1  # of those
     in_title: bool = False
     in_text: bool = False  # in a sentence of it that comes early
+    opens: bool = False  # the text
     acts: bool = False  # it begins the headline, or is who somebody turned out to be: "named as"
     placed: int = 0  # mentions as a place
 
@@ -61,6 +63,7 @@ class Name:
         self.early += other.early
         self.in_text |= other.in_text
         self.acts |= other.acts
+        self.opens |= other.opens
         self.placed += other.placed
         self.first = min(self.first, other.first)
         if self.sentence.number == 0:
@@ -125,11 +128,11 @@ class Names:
                     if name in found and found[name].sentence.number == 0:
                         found[name].sentence = sentence
                         found[name].is_place |= _is_in(each)
-                    elif each.first and each.kind != "adjective" and not each.possessive and self._again(each, name):
+                    elif each.first and each.kind != "adjective" and not each.possessive and self._again(name):
                         found.setdefault(name, Nation(name, sentence, False, False))
         return tuple(found.values())
 
-    def _again(self, mention: Mention, nation: str) -> bool:
+    def _again(self, nation: str) -> bool:
         rest = self._reading.article.text[:2000]
         return sum(nation in each.form.nations for each in mentions(rest)) > 1
 
@@ -144,11 +147,9 @@ class Names:
                     _add(found, name)
         in_title = {name_stem(word) for word in title.words}
         acting = {name_stem(word) for word in title.words[:SUBJECT]}
-        for name in list(found.values()):
-            if name.initials and (short := found.pop(name.initials, None)):
-                name.also(short)
-            said = (name.stems[-1], name.initials)
-            name.mentions = sum(self._written[each] for each in said if each)
+        for name in _merged(found):
+            said = {*name.stems, name.initials} - GIVEN - {""}
+            name.mentions = max((self._written[each] for each in said), default=0)
             name.acts |= not acting.isdisjoint(said)
             name.in_title = not in_title.isdisjoint(said)
         return {stem: name for stem, name in found.items() if not nation_words().issuperset(name.stems)}
@@ -192,7 +193,7 @@ def is_known(name: Name, said: Callable[[str], bool]) -> bool:
 def _leads(name: Name) -> bool:
     if name.in_title and name.in_text:
         return name.is_place or name.acts
-    return name.first <= 1 and name.mentions >= (2 if name.is_place else OFTEN)
+    return name.first <= 1 and name.mentions >= (2 if name.is_place or name.opens else OFTEN)
 
 
 def _add(found: dict[str, Name], name: Name) -> None:
@@ -201,39 +202,43 @@ def _add(found: dict[str, Name], name: Name) -> None:
         known.also(name)
 
 
-def _runs(sentence: Sentence, small: frozenset[str]) -> Iterator[Name]:
-    """Words with capitals that stand together."""
+def _merged(found: dict[str, Name]) -> list[Name]:
+    """Osmond is Osmond Capital, and the WHO is the World Health Organization."""
+    for name in [each for each in found.values() if len(each.words) > 1]:
+        for short in {name.initials, *name.stems[:-1]} - GIVEN:
+            if short in found and len(found[short].words) == 1:
+                name.also(found.pop(short))
+    return list(found.values())
+
+
+def _runs(sentence: Sentence, vocabulary: frozenset[str]) -> Iterator[Name]:
+    """Words with capitals that stand together, "of" and the like between them."""
     words = sentence.words
+    named = [_is_name(word, vocabulary) for word in words]
     at = 0
     while at < len(words):
-        if not _is_name(words[at], small):
-            at += 1
-            continue
         end = at + 1
-        while end < len(words) and not _POSSESSIVE.search(words[end - 1]):
-            if _is_name(words[end], small):
-                end += 1
-            elif (
-                words[end] in LINKS and words[end] != "and" and end + 1 < len(words) and _is_name(words[end + 1], small)
-            ):
-                end += 2
-            elif words[end : end + 2] == ("of", "the") and end + 2 < len(words) and _is_name(words[end + 2], small):
-                end += 3
-            else:
+        while named[at] and not _POSSESSIVE.search(words[end - 1]):
+            link = end
+            while link < len(words) and link < end + 2 and words[link] in LINKS:
+                link += 1
+            if link >= len(words) or not named[link]:
                 break
-        if name := _name(sentence, at, end):
+            end = link + 1
+        if named[at] and (name := _name(sentence, at, end)):
             yield name
         at = end
 
 
-def _is_name(word: str, small: frozenset[str]) -> bool:
-    if not word[0].isupper() or not 1 < len(word) <= LONGEST or word.endswith(("n't", "n’t")):
+def _is_name(word: str, vocabulary: frozenset[str]) -> bool:
+    if not word[0].isupper() or not 1 < len(word) <= LONGEST or word.endswith(_CONTRACTED):
         return False
+    lower = word.lower()
     if word.isupper():
-        return len(word) <= ACRONYM
+        return len(word) <= ACRONYM and (lower not in NO_NAME or lower == "who")
     if "-" in word and not word.rpartition("-")[2][:1].isupper():  # "Obama-era"
         return False
-    return (lower := word.lower()) not in NO_NAME and lower not in small
+    return lower not in NO_NAME and lower not in vocabulary
 
 
 def _name(sentence: Sentence, start: int, end: int) -> Name | None:
@@ -241,7 +246,11 @@ def _name(sentence: Sentence, start: int, end: int) -> Name | None:
     after = sentence.lower[end] if end < len(words) else ""
     before = sentence.lower[start - 1] if start else ""
     whole = words[start:end]
-    while start < end and (words[start].lower().rstrip(".") in GENERIC or words[start] in LINKS):
+    if len(whole) > 2 and all(map(str.isupper, whole)):  # a line that shouts
+        return None
+    while start < end and (words[start].lower() in GENERIC or words[start] in LINKS):
+        start += 1
+    while start < end - 1 and name_stem(words[start]) in nation_words():  # "Russia's Vladimir Putin", "U.S. Navy"
         start += 1
     kept = tuple(word for word in words[start:end])
     telling = [
@@ -263,6 +272,7 @@ def _name(sentence: Sentence, start: int, end: int) -> Name | None:
         stems,
         sentence.number,
         sentence,
+        opens=start == 0 and sentence.number == 1,
         begins=start == 0 and end == 1 and not words[0].isupper(),
         in_text=0 < sentence.number <= EARLY,
         acts=before in ("as", "names", "identified", "named"),

@@ -128,7 +128,13 @@ def _spelled(words: tuple[str, ...], at: int) -> Number | None:
         if at and words[at - 1] == "a":
             return _scaled(words, at, at, 0.5 if words[max(0, at - 2)] == "half" else 1.0, "")
         return None
-    return _scaled(words, at, at + 1, float(_SMALL[word]), "")
+    value, end = float(_SMALL[word]), at + 1
+    if words[end : end + 1] == ("hundred",):
+        value, end = value * 100, end + 1
+        rest = end + (words[end : end + 1] == ("and",))
+        if rest < len(words) and 0 < _SMALL.get(words[rest], 0) < 100:
+            value, end = value + _SMALL[words[rest]], rest + 1
+    return _scaled(words, at, end, value, "")
 
 
 def _scaled(words: tuple[str, ...], start: int, end: int, value: float, unit: str) -> Number:

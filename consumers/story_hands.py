@@ -1,6 +1,6 @@
 """What people make of stories: one of two, two of one. Pure; what is told of it is recorded where it is done."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
 
@@ -10,7 +10,7 @@ from consumers.novelty import first_known, learned
 from consumers.stories import Joined, Merged, StoryRule
 from consumers.story_members import headline
 from consumers.story_reports import place
-from consumers.updates import page_of, report_of, reported, united
+from consumers.updates import Page, page_of, report_of, reported, united
 
 REPORTS = StoryRule().reports
 
@@ -49,17 +49,15 @@ def parted(story: Story, joined: Sequence[Joined], moved: Collection[str], taken
     in_order = sorted(joined, key=lambda each: (each.at, each.match.id))
     gone = [each for each in in_order if each.match.id in moved]
     left = [each for each in in_order if each.match.id not in moved]
-    pages = {page_of(report_of(each.match)) for each in gone}
-    lost = pages - {page_of(report_of(each.match)) for each in left}
-    names = chain((each.match.id for each in gone), (f"{gone[0].match.id} {number}" for number in count(2)))
-    name = next(made for made in map(story_id, names) if not taken(made))
-    facts = [(fact.source, fact.url) in {page[:2] for page in lost} for fact in story.facts]
+    lost = {page_of(report_of(each.match)) for each in gone} - {page_of(report_of(each.match)) for each in left}
+    theirs = tuple(fact for fact in story.facts if (fact.source, fact.url) in {page[:2] for page in lost})
+    name = _unused(gone, taken)
     split_off = replace(
         story,
         id=name,
         title=headline(gone[0].match),
         articles=len(gone),
-        facts=tuple(fact for fact, goes in zip(story.facts, facts, strict=True) if goes),
+        facts=theirs,
         apart=(*story.apart, story.id),
         stage="told" if story.stage == "escalated" else story.stage,
         backfill=story.backfill and all(each.match.article.backfill for each in gone),
@@ -69,17 +67,28 @@ def parted(story: Story, joined: Sequence[Joined], moved: Collection[str], taken
         story,
         title=headline(left[0].match) if founder_left else story.title,
         articles=max(1, story.articles - len(gone)),
-        facts=tuple(fact for fact, goes in zip(story.facts, facts, strict=True) if not goes),
+        facts=tuple(fact for fact in story.facts if fact not in theirs),
         apart=(*story.apart, name),
     )
     listed = {page_of(report): report for report in story.reports}
-    theirs = [listed.get(page_of(report_of(each.match))) or report_of(each.match) for each in gone]
-    ours = [report for report in story.reports if page_of(report) not in lost]
+    ours = [report for page, report in listed.items() if page not in lost]
     return Parted(
-        kept=_reading(_listing(kept, ours), left),
-        split_off=_reading(_listing(split_off, theirs), gone),
+        kept=_reading(_listing(kept, (*ours, *_reports(left, listed))), left),
+        split_off=_reading(_listing(split_off, _reports(gone, listed)), gone),
         moved=tuple(replace(each, story_id=name) for each in gone),
     )
+
+
+def _unused(gone: Sequence[Joined], taken: Callable[[str], bool]) -> str:
+    """Named after the first of its matches that has not named a story, as every story is."""
+    ids = [each.match.id for each in gone]
+    names = chain(ids, (f"{ids[0]} {number}" for number in count(2)))
+    return next(name for name in map(story_id, names) if not taken(name))
+
+
+def _reports(joined: Iterable[Joined], listed: Mapping[Page, Report]) -> Sequence[Report]:
+    found = (report_of(each.match) for each in joined)
+    return [listed.get(page_of(report), report) for report in found]
 
 
 def _listing(story: Story, reports: Iterable[Report]) -> Story:

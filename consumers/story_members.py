@@ -8,9 +8,9 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from consumers.copies import Shingles, paragraphs, shingles
+from consumers.copies import Shingles, paragraphs, shingles_of
 from consumers.model import Article, Match, Report
-from consumers.words import query_words
+from consumers.words import meant_stems
 
 COMPARED_WORDS = 250  # of an article
 RECURS = 3  # earlier articles of the same site with the same paragraph make it the site's
@@ -88,7 +88,7 @@ def member_of(match: Match, joined: float, like: Member | None = None, *, boiler
         title_vector=_vector(match.title_vector or match.vector),
         title=like.title if like else _stems(article.title),
         words=like.words if like else _stems(_beginning(article.title, spoken)),
-        shingles=like.shingles if like else shingles("\n".join(spoken)),
+        shingles=like.shingles if like else shingles_of(spoken),
         voice=match.id,
     )
 
@@ -108,4 +108,4 @@ def _vector(row: bytes) -> NDArray[np.float32]:
 
 def _stems(text: str) -> tuple[str, ...]:
     """Interned: a word is in memory once, however many articles have it."""
-    return tuple(dict.fromkeys(intern(word.stem) for word in query_words(text)))
+    return tuple(map(intern, meant_stems(text)))

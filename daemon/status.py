@@ -92,7 +92,8 @@ def render(status: Status) -> str:
     lines.append(("topics", f"{kept.topics_in_force} in force{pending}"))
     lines.append(("alerts", f"{kept.alerts_24h} in 24 hours, from {plural(kept.matches_24h, 'match', 'matches')}"))
     dead = f", {kept.deliveries_dead} given up" if kept.deliveries_dead else ""
-    lines.append(("deliveries", f"{kept.deliveries_waiting} waiting{dead}"))
+    held = f", {kept.deliveries_held} held: `wirewatch alerts list --held`" if kept.deliveries_held else ""
+    lines.append(("deliveries", f"{kept.deliveries_waiting} waiting{dead}{held}"))
     lines += [(f"! {channel.name}", f"channel disabled: {channel.reason}") for channel in kept.channels_disabled]
     lines += [(f"! {name}", stranded(waiting)) for name, waiting in status.stranded]
     if kept.dead_letters:

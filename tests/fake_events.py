@@ -7,10 +7,15 @@ import numpy as np
 
 from consumers.ids import article_id, match_id
 from consumers.model import Article, Match, Passage
+from consumers.stories import StoryRule
+from consumers.story_fit import FitRule
 
 SIZE = 64
 DAY = 86_400.0
 START = 1_790_000_000.0
+
+# A story that grows takes in the next one, whatever that is about
+ONE_EVENT = StoryRule(fit=FitRule(merge=-9.0, merge_background=0.0, merge_from=1))
 
 
 class Events:

@@ -178,6 +178,7 @@ class Week:
         self.wire = Wire()
         self.troubles: list[Trouble] = []
         self.mail_troubles: list[Trouble] = []
+        self.outages: list[tuple[float, float]] = []  # of Slack, until somebody mends it
         self.starts: list[float] = []  # of the sender
         self.told: list[tuple[float, Sequence[Match]]] = []
         self.mutes_added: list[Mute] = []
@@ -199,6 +200,7 @@ class Week:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, HeldLoop)
         loop.awaits = lambda: self.wire.busy > 0
+        loop.set_exception_handler(_unless_killed)
         self.clock = WeekClock(loop, self.begin)
         self.slack.now = self.clock.now
         self.office = PostOffice(self._mail_says, self.clock.now)
@@ -420,9 +422,11 @@ class Week:
             at = self.begin + self.rng.random() * 6.5 * DAY
             self.mail_troubles.append(Trouble(at, at + HOUR, 0.5, ("451 4.3.0 later", "cut")))
         gone = self.begin + self.rng.random() * 5 * DAY
+        self.outages.append((gone, gone + HOUR))
         self.at(gone, self._lose_desk)
         self.at(gone + HOUR, self._find_desk)
         revoked = self.begin + self.rng.random() * 6 * DAY
+        self.outages.append((revoked, revoked + 6 * HOUR))
         self.at(revoked, self._revoke)
         self.at(revoked + 6 * HOUR, self._mend)
 
@@ -457,3 +461,8 @@ class Week:
             if trouble.begin <= now < trouble.end and self._faults.random() < trouble.share:
                 return str(self._faults.choice(trouble.answers))
         return ""
+
+
+def _unless_killed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    if not isinstance(context.get("exception"), Killed):
+        loop.default_exception_handler(context)

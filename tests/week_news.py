@@ -106,13 +106,13 @@ class News:
             )
 
     def _flood(self, number: int) -> Iterator[tuple[float, Sequence[Match]]]:
-        """A dozen stories within a minute, and some more behind them."""
+        """More stories within seconds than a channel can show one by one."""
         at = self._begin + self._rng.random() * self._days * DAY
         events = self._events["port"]
-        for nth in range(18):
-            match = events.report(f"flood{number}x{nth}", source(self._rng), at=at, toll=nth + 2, reworded=True)
-            yield at, [match]
-            at += 4 * self._rng.random()
+        for nth in range(6):
+            flood = [f"flood{number}x{nth}x{which}" for which in range(3)]
+            yield at, [events.report(each, source(self._rng), at=at, toll=nth + 2, reworded=True) for each in flood]
+            at += 2 * self._rng.random()
 
 
 def source(rng: random.Random) -> str:

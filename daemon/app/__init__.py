@@ -43,6 +43,7 @@ from daemon.publish import Publication, TopicPublisher
 from daemon.reload import FEEDS, FILES, SETTINGS, TOPICS, ConfigFiles
 from daemon.roles import Matching
 from daemon.settings import ROLES, Settings
+from daemon.signals import Signals
 from daemon.status import Recent
 from daemon.store.archive import Archive
 from daemon.store.leases import Leases
@@ -218,6 +219,7 @@ async def _run(  # noqa: C901 - one straight line, as said above
             new=compare.matching.say_again,
             silent=SILENT * settings.workers.lease,
             kept_files=kept_files,
+            signals=Signals(store).round if tell else None,
         )
         await patiently(stop, keep.enrol, partial(health.set, "store", False))
         status = Recent(

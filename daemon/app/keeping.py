@@ -23,6 +23,7 @@ LOOK = 1.0  # seconds between two looks at the store and at the elections
 LOOK_ALONE = 30.0  # the same where nobody watches: each is a write, which waits for the disk
 LOOK_AT_LOG = 2.0  # the same for the log, which may be many brokers
 LOOK_AT_FILES = 1.0
+LOOK_FOR_SIGNALS = 60.0
 SWEEP = 3600.0  # seconds between two rounds of retention
 
 logger = structlog.get_logger("wirewatch")
@@ -51,10 +52,12 @@ def keeping(
     new: Callable[[], None],
     silent: float,
     kept_files: KeptFiles,
+    signals: Callable[[float], object] | None,
 ) -> Keeping:
     """``me`` is what this process says of itself; ``new`` is called when the others did not know it (any more).
 
-    Another process that said nothing for ``silent`` seconds is taken for gone.
+    Another process that said nothing for ``silent`` seconds is taken for gone. ``signals`` looks for spikes and
+    silences, where this process does.
     """
     sweeps = Always() if process.alone else Election(process.leases, "housekeeping")
 
@@ -88,12 +91,21 @@ def keeping(
         except Unavailable as error:
             logger.warning("housekeeping waits for the store", why=str(error))
 
+    def look_for_signals() -> None:
+        if signals is None:
+            return
+        try:
+            signals(process.clock.now())
+        except Unavailable as error:
+            logger.warning("spikes and silences wait for the store", why=str(error))
+
     async def run(ended: asyncio.Event) -> None:
         schedule = Schedule(clock=process.clock, on_jump=lambda _: None, on_stall=process.observer.stalled)
         schedule.every(LOOK_ALONE if process.alone else LOOK, upkeep.look_at_the_store, name="store and elections")
         schedule.every(LOOK_AT_LOG, upkeep.look_at_the_log, name="log")
         schedule.every(LOOK_AT_FILES, kept_files.check, name="files in place")
         schedule.every(SWEEP, sweep, name="retention")
+        schedule.every(LOOK_FOR_SIGNALS, look_for_signals, name="signals")
         schedule.start()
         try:
             await first_of(ended.wait(), schedule.crashed())

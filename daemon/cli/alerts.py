@@ -1,32 +1,22 @@
 """``wirewatch alerts``: what was told, to whom, and whether it arrived."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from daemon.cli.context import echo_json, emit, fail, iso, open_read, or_fail, plain, when
 
 if TYPE_CHECKING:
-    from consumers.ledger import Step
-    from consumers.model import Message
     from daemon.store import Store
-    from daemon.store.told import Progress, Told
+    from daemon.store.alert_names import Named
+    from daemon.store.not_alerts import DigestRow, WaitingStory
+    from daemon.store.told import Told
 
 app = typer.Typer(help="Alerts that were raised: list, show.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _SHOWN = 12  # characters of an id in a list: no two of a million are alike
-_OF_A_DELIVERY = {"delivery_id", "possible_repeat", "page"}  # and not of the alert
-_STATES = {
-    "pending": "waiting",
-    "held": "held",
-    "sending": "being sent",
-    "retry": "waiting, to be tried again",
-    "sent": "sent",
-    "dead": "given up",
-}
 
 
 @app.command("list")
@@ -35,65 +25,62 @@ def list_alerts(
     limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
     topic: Annotated[str, typer.Option(help="Only of the topic with this id.")] = "",
     since: Annotated[str, typer.Option(help='Only so new: "2h", "7d".')] = "",
+    held: Annotated[bool, typer.Option("--held", help="Only what waits on purpose, with what for.")] = False,
     json: Json = False,
 ) -> None:
-    """Show the alerts, newest first, with what became of them."""
+    """Show the alerts and the digests, newest first, with what became of them."""
+    import time
+
+    from daemon.store.not_alerts import digests, waiting_stories
     from daemon.store.told import recent
 
-    after = _after(since)
+    now, after = time.time(), _after(since)
     with open_read(ctx) as store:
-        told = or_fail(lambda: recent(store, limit=limit, topic_id=topic, since=after))
-    rows = [_row(alert) for alert in told]
-    if not json:
-        rows = [{**row, "id": alert.id[:_SHOWN], "at": when(alert.at)} for row, alert in zip(rows, told, strict=True)]
-    columns = ("id", "at", "topic", "headline", "sources", "delivered")
-    emit(rows, columns=columns, as_json=json, empty="No alerts yet.")
+        told = or_fail(lambda: recent(store, limit=limit, topic_id=topic, since=after, held=held))
+        together = [] if topic else or_fail(lambda: digests(store, limit=limit, since=after, held=held))
+        waiting = or_fail(lambda: waiting_stories(store, limit=limit, topic_id=topic, since=after)) if held else []
+    rows = [_row(alert, now) for alert in told]
+    rows += [_digest_row(digest, now) for digest in together] + [_waiting_row(story) for story in waiting]
+    rows = sorted(rows, key=lambda row: row["at"], reverse=True)[:limit]
+    for row in rows:
+        row["at"] = iso(row["at"]) if json else when(row["at"])
+        row["id"] = row["id"] if json else row["id"][:_SHOWN]
+    columns = ("id", "at", "topic", "kind", "headline", "sources", "delivered")
+    empty = "Nothing is held." if held else "No alerts yet."
+    emit(rows, columns=columns, as_json=json, empty=empty)
 
 
 @app.command()
 def show(
     ctx: typer.Context,
-    alert: Annotated[str, typer.Argument(metavar="ID", help="The id, or its first characters.")],
+    alert: Annotated[
+        str, typer.Argument(metavar="ID", help="Of an alert, a delivery or a story, or its first characters.")
+    ],
     json: Json = False,
 ) -> None:
-    """Show one alert as it is told, its story's reports, and each delivery with all that became of it."""
-    from daemon.store.ledger import of_alert
-    from daemon.store.told import deliveries_of
-
-    with open_read(ctx) as store:
-        alert_id = _only(store, alert)
-        message = _composed(store, alert_id)
-        progress = deliveries_of(store, alert_id)
-        steps = of_alert(store, alert_id)
-    if json:
-        _as_json(message, progress, steps)
-        return
+    """Show one alert as it is told, what came after it, and the ledger: what was told where, when and why."""
     import shutil
     import sys
     import time
 
-    from consumers.notify.console import render
+    from daemon.cli import alert_shown
 
     now = time.time()
+    with open_read(ctx) as store:
+        shown = alert_shown.look_up(store, _only(store, alert), now)
+    if json:
+        echo_json(alert_shown.record(shown))
+        return
     width = shutil.get_terminal_size((100, 40)).columns
-    typer.echo(render(message, now=now, width=width, colour=sys.stdout.isatty()), color=True)
-    typer.echo("Reports")
-    for report in message.reports:
-        copied = f" (copy of {report.copy_of})" if report.copy_of else ""
-        typer.echo(plain(f"  {when(report.at)}  {report.source}{copied}: {report.title}"))
-        if report.url:
-            typer.echo(plain(f"    {report.url}"))
-    typer.echo("Deliveries")
-    for one in progress:
-        typer.echo(plain(f"  {one.channel}: {_standing(one)}"))
-        for line in _history([step for step in steps if step.delivery_id == one.id]):
-            typer.echo(plain(f"    {line}"))
+    typer.echo(alert_shown.as_told(shown, now=now, width=width, colour=sys.stdout.isatty()), color=True, nl=False)
+    for line in alert_shown.lines(shown, now):
+        typer.echo(plain(line))
 
 
-def _only(store: "Store", prefix: str) -> str:
-    from daemon.store.told import ids_starting_with
+def _only(store: "Store", prefix: str) -> "Named":
+    from daemon.store.alert_names import named
 
-    found = or_fail(lambda: ids_starting_with(store, prefix.strip().lower()))
+    found = or_fail(lambda: named(store, prefix.strip().lower()))
     if not found:
         fail(f'no alert has an id that begins with "{prefix}": see `wirewatch alerts list`')
     if len(found) > 1:
@@ -101,63 +88,56 @@ def _only(store: "Store", prefix: str) -> str:
     return found[0]
 
 
-def _composed(store: "Store", alert_id: str) -> "Message":
-    from consumers.errors import Reject
-    from daemon.store.outbox import Outbox
-
-    try:
-        return Outbox(store).message(alert_id)
-    except Reject as error:
-        fail(f"the alert {alert_id[:_SHOWN]} cannot be shown: {error.reason}")
+# -- the rows of a list
 
 
-def _row(alert: "Told") -> dict[str, object]:
+def _row(alert: "Told", now: float) -> dict[str, Any]:
+    from daemon.history_words import brief
+
     story = alert.story
     return {
         "id": alert.id,
-        "at": iso(alert.at),
+        "at": alert.at,
         "topic": alert.topic_id,
         "kind": alert.kind,
         "headline": story.title if story else "(its story is no longer kept)",
         "sources": len({report.source for report in story.reports}) if story else 0,
         "independent": story.independent if story else 0,
-        "delivered": [f"{one.channel} {_STATES[one.state]}" for one in alert.deliveries],
+        "delivered": [
+            f"{one.channel} {brief(one.state, held=one.held, carrier=one.carrier, due=one.due, now=now)}"
+            for one in alert.deliveries
+        ],
     }
 
 
-def _history(steps: "Sequence[Step]") -> Iterator[str]:
-    """One line a step; what was repeated is one."""
-    from itertools import groupby
+def _digest_row(digest: "DigestRow", now: float) -> dict[str, Any]:
+    from daemon.history_words import brief
 
-    for (event, why), same in groupby(steps, key=lambda step: (step.event, step.why)):
-        first, *others = [step.at for step in same]
-        said = f"{when(first)}  {event}: {why}" if why else f"{when(first)}  {event}"
-        yield f"{said} ({len(others) + 1} times, last {when(others[-1])})" if others else said
-
-
-def _standing(one: "Progress") -> str:
-    from daemon.store.holds import FOR_GOOD
-
-    tries = "1 attempt" if one.attempts == 1 else f"{one.attempts} attempts"
-    told = {
-        "pending": f"waiting since {when(one.created)}",
-        "held": f"held since {when(one.created)}" + (f", until {when(one.due)}" if one.due < FOR_GOOD else " for good"),
-        "sending": f"being sent since {when(one.at)}",
-        "retry": f"waiting since {when(one.created)}, {tries}, next {when(one.due)}",
-        "sent": f"sent {when(one.at)}, {tries}",
-        "dead": f"given up {when(one.at)}, {tries}",
-    }[one.state]
-    where = f" as {one.provider_id}" if one.provider_id else ""
-    return f"{told}{where}; {one.reason}" if one.reason else f"{told}{where}"
+    said = brief(digest.state, held=digest.held, carrier="", due=digest.due, now=now)
+    return {
+        "id": digest.id,
+        "at": digest.at,
+        "topic": None,
+        "kind": "digest",
+        "headline": digest.title,
+        "sources": None,
+        "independent": None,
+        "delivered": [f"{digest.channel} {said}"],
+    }
 
 
-def _as_json(message: "Message", progress: "Sequence[Progress]", steps: "Sequence[Step]") -> None:
-    from dataclasses import asdict
-
-    history = {one.id: [asdict(step) for step in steps if step.delivery_id == one.id] for one in progress}
-    deliveries = [{**asdict(one), "history": history[one.id]} for one in progress]
-    record = {key: value for key, value in asdict(message).items() if key not in _OF_A_DELIVERY}
-    echo_json({**record, "deliveries": deliveries})
+def _waiting_row(waiting: "WaitingStory") -> dict[str, Any]:
+    story = waiting.story
+    return {
+        "id": waiting.alert_id,
+        "at": waiting.since,
+        "topic": story.topic_id,
+        "kind": "first",
+        "headline": story.title,
+        "sources": len({report.source for report in story.reports}),
+        "independent": story.independent,
+        "delivered": [f"{channel} {waiting.why}" for channel in waiting.channels] or [waiting.why],
+    }
 
 
 def _after(since: str) -> float:

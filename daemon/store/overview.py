@@ -8,7 +8,7 @@ from sqlalchemy import Row, func, select
 
 from daemon.feeds import Feed
 from daemon.store import Store, tables
-from daemon.store.survey import DAY, UNFINISHED, FeedCondition, applied_versions, condition, feed_states
+from daemon.store.survey import DAY, HELD, UNFINISHED, FeedCondition, applied_versions, condition, feed_states
 from daemon.store.topics import TopicVersions
 from daemon.topic_routes import told_on
 
@@ -53,6 +53,7 @@ class ChannelLine:
     disabled: bool
     reason: str
     waiting: int
+    held: int  # on purpose, until their time comes
     sent_24h: int
     dead: int
     last_sent: float | None
@@ -123,6 +124,7 @@ def channel_lines(store: Store, kinds: Mapping[str, str], now: float) -> tuple[C
     counted = (
         select(deliveries.c.channel, deliveries.c.state, func.count().label("n"))
         .where((deliveries.c.state != "sent") | (deliveries.c.updated > now - DAY))
+        .where((deliveries.c.state != "held") | HELD)
         .group_by(deliveries.c.channel, deliveries.c.state)
     )
     last_sent = (
@@ -134,7 +136,7 @@ def channel_lines(store: Store, kinds: Mapping[str, str], now: float) -> tuple[C
         counts = {(row.channel, row.state): int(row.n) for row in connection.execute(counted)}
         last = _by_key(connection.execute(last_sent).all())
         disabled = {row.channel: row.reason for row in connection.execute(select(states).where(states.c.disabled))}
-    stranded = {name: "" for name, state in counts if state in UNFINISHED}
+    stranded = {name: "" for name, state in counts if state in (*UNFINISHED, "held")}
     return tuple(
         ChannelLine(
             name=name,
@@ -142,6 +144,7 @@ def channel_lines(store: Store, kinds: Mapping[str, str], now: float) -> tuple[C
             disabled=name in disabled,
             reason=disabled.get(name, ""),
             waiting=sum(counts.get((name, state), 0) for state in UNFINISHED),
+            held=counts.get((name, "held"), 0),
             sent_24h=counts.get((name, "sent"), 0),
             dead=counts.get((name, "dead"), 0),
             last_sent=last.get(name),

@@ -3,16 +3,18 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, func, not_, select
+from sqlalchemy import Column, ColumnElement, Connection, and_, func, not_, or_, select
 
 from daemon.feeds import FeedState
 from daemon.store import Store, tables
+from daemon.store.holds import FOR_GOOD
 from daemon.store.topics import TopicVersions
 from daemon.wire import from_json
 
 HOUR, DAY = 3600.0, 86400.0
 WORST = 3
 UNFINISHED = ("pending", "sending", "retry")
+HELD = and_(tables.deliveries.c.state == "held", tables.deliveries.c.due < FOR_GOOD)  # and told when its time comes
 FeedCondition = Literal["healthy", "failing", "new"]
 
 
@@ -47,6 +49,7 @@ class Kept:
     matches_24h: int = 0
     alerts_24h: int = 0
     deliveries_waiting: int = 0
+    deliveries_held: int = 0  # on purpose, until their time comes
     deliveries_dead: int = 0
     channels_disabled: tuple[DisabledChannel, ...] = ()
     dead_letters: int = 0
@@ -90,6 +93,7 @@ def survey(store: Store, now: float) -> Kept:
             matches_24h=_count_since(connection, tables.story_matches.c.at, now - DAY),
             alerts_24h=_count_since(connection, tables.alerts.c.at, now - DAY),
             deliveries_waiting=_count_states(connection, *UNFINISHED),
+            deliveries_held=connection.scalar(select(func.count()).where(HELD)) or 0,
             deliveries_dead=_count_states(connection, "dead"),
             channels_disabled=_disabled(connection),
             dead_letters=connection.scalar(select(func.count()).select_from(tables.dead_letters)) or 0,
@@ -97,9 +101,11 @@ def survey(store: Store, now: float) -> Kept:
 
 
 def waiting_by_channel(store: Store) -> dict[str, int]:
-    """How many deliveries each channel has yet to accept; channels with none are left out. Raises ``Unavailable``."""
+    """How many deliveries each channel has yet to accept, those that are held among them; channels with none are left
+    out. Raises ``Unavailable``.
+    """
     column = tables.deliveries.c
-    waiting = select(column.channel, func.count().label("n")).where(column.state.in_(UNFINISHED))
+    waiting = select(column.channel, func.count().label("n")).where(or_(column.state.in_(UNFINISHED), HELD))
     with store.read() as connection:
         rows = connection.execute(waiting.group_by(column.channel).order_by(column.channel))
         return {row.channel: row.n for row in rows}

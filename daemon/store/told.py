@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 
 from consumers.model import Story
 from daemon.store import Store
@@ -42,10 +42,12 @@ class Told:
     deliveries: tuple[Progress, ...]
 
 
-def recent(store: Store, *, limit: int, topic_id: str = "", since: float = 0.0) -> list[Told]:
-    """The newest first. Raises ``Unavailable``."""
+def recent(store: Store, *, limit: int, topic_id: str = "", since: float = 0.0, held: bool = False) -> list[Told]:
+    """The newest first; ``held``: only those that some channel is not told yet, on purpose. Raises ``Unavailable``."""
     query = select(alerts, stories.c.story).outerjoin(stories, stories.c.id == alerts.c.story_id)
     query = query.where(alerts.c.at >= since).order_by(alerts.c.at.desc(), alerts.c.id).limit(limit)
+    if held:
+        query = query.where(exists().where(deliveries.c.alert_id == alerts.c.id, deliveries.c.state == "held"))
     if topic_id:
         query = query.where(alerts.c.topic_id == topic_id)
     with store.read() as connection:

@@ -14,7 +14,6 @@ from consumers.alerting import Alerter, Decisions
 from consumers.ids import delivery_id
 from consumers.model import Escalation, Match, Story, Topic
 from consumers.stories import StoryRule
-from consumers.story_fit import FitRule
 from daemon.errors import Unusable
 from daemon.roles import Teller
 from daemon.store import Store, ledger
@@ -23,13 +22,13 @@ from daemon.store.stories import Stories
 from daemon.store.story_edits import StoryEdits
 from daemon.store.tables import alerts, deliveries, stories, story_matches
 from daemon.wire import from_json
-from tests.fake_events import START, Events
+from tests.fake_events import ONE_EVENT, START, Events
 from tests.fake_log import FakeClock
 
 SETTLE = 10.0
 RULES = {
     "as shipped": StoryRule(),
-    "merging": StoryRule(fit=FitRule(merge=-9.0, merge_background=0.0)),  # a story that grows takes in the next one
+    "merging": ONE_EVENT,
 }
 
 

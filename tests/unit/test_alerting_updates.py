@@ -8,12 +8,10 @@ from consumers.alerting import Alerter, Decisions, Remembered
 from consumers.ids import alert_id, delivery_id
 from consumers.model import Escalation, Match, Scheduled, Topic
 from consumers.stories import Joined, StoryRule
-from consumers.story_fit import FitRule
-from tests.fake_events import START, Events
+from tests.fake_events import ONE_EVENT, START, Events
 
 HARBOUR = Topic(id="harbour", query="harbour", channels=("console",))
 LATER = 3_600.0
-ONE_EVENT = StoryRule(fit=FitRule(merge=-9.0, merge_background=0.0))  # a story that grows takes in the next one
 
 
 class Desk:

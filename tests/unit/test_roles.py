@@ -30,6 +30,7 @@ from consumers.model import (
     Topic,
     calibration_key,
 )
+from consumers.stories import StoryRule
 from daemon.errors import Fenced, Unavailable
 from daemon.log import Tombstone
 from daemon.roles import Alerting, Matching, Teller
@@ -158,7 +159,7 @@ STEP = st.tuples(
     st.integers(0, 1),
     st.lists(REPORT, min_size=1, max_size=5),
     st.sampled_from(["none", "other", "dies", "dies after", "away", "answer lost"]),
-    st.sampled_from([0.0, 60.0, DAY, 8 * DAY]),
+    st.sampled_from([0.0, 60.0, DAY, StoryRule().window + DAY]),
 )
 
 
@@ -249,12 +250,12 @@ def test_a_topic_is_restored_once_and_again_only_after_others_have_written_it(st
     assert [len(story.reports) for story in decisions.stories] == [4, 3]
 
 
-def test_what_nobody_writes_about_for_a_week_is_forgotten_and_found_again(store: Store) -> None:
+def test_what_nobody_writes_about_for_long_is_forgotten_and_found_again(store: Store) -> None:
     clock, stories = FakeClock(START), Counted(store)
     one = teller(stories, clock)
     match = Events("harbour").report("fire")
     one.tell([match])
-    clock.forward(8 * DAY)
+    clock.forward(StoryRule().window + DAY)
     one.tell([Events("weather").report("storm")])
     edited = Events("harbour").edited(match, title="harbour fire, corrected")
     assert not one.tell([edited]).topics

@@ -7,14 +7,12 @@ from sqlalchemy import Table, func, select, update
 
 from consumers.alerting import Alerter, Decisions
 from consumers.model import Match, Scheduled, Topic
-from consumers.stories import StoryRule
-from consumers.story_fit import FitRule
 from daemon.errors import Fenced
 from daemon.store import Store, ledger
 from daemon.store.stories import Stories
 from daemon.store.tables import alerts, deliveries, stories, story_matches
 from daemon.store.tables import ledger as ledger_table
-from tests.fake_events import DAY, START, Events
+from tests.fake_events import DAY, ONE_EVENT, START, Events
 
 HARBOUR = Topic(id="harbour", query="harbour", channels=("console", "desk"))
 WEATHER = Topic(id="weather", query="weather")
@@ -313,7 +311,7 @@ def test_what_is_added_to_an_alert_that_has_not_gone_out_is_kept_with_it(store: 
 def merged_by_their_growth(store: Store) -> Decisions:
     """A third report of one story makes it one with the other; both were told."""
     events = Events()
-    decider = Alerter(rule=StoryRule(fit=FitRule(merge=-9.0, merge_background=0.0)))
+    decider = Alerter(rule=ONE_EVENT)
     decider.apply_topics({"harbour": HARBOUR})
     keep(store, decider.decide([events.report("fire", "a.example", reworded=True)], START))
     keep(store, decider.decide([events.report("strike", "b.example", reworded=True)], START + 60))

@@ -7,6 +7,7 @@ from sqlalchemy import insert, select
 
 from consumers.alerting import Alerter, Decisions
 from consumers.model import Match, Story, Topic
+from consumers.story_hands import REPORTS
 from daemon.errors import Fenced, Unusable
 from daemon.store import Store, ledger
 from daemon.store.stories import Stories
@@ -263,3 +264,12 @@ def test_stories_that_cannot_be_one_are_refused(store: Store, fire: list[Match],
     merge(store, fire[0], strike[0])
     with pytest.raises(Unusable, match="part of"):
         edits.split(absorbed, [strike[0].id], by="Ana", now=LATER)
+
+
+def test_a_story_of_more_pages_than_it_lists_can_be_split(store: Store, events: Events) -> None:
+    matches = [events.report("fire", "a.example", number=n, at=START + n) for n in range(REPORTS + 2)]
+    tell(store, *matches)
+    story = story_of(store, matches[0])
+    new = split(store, story, *(match.id for match in matches[:REPORTS]))
+    kept = story_of(store, matches[-1])
+    assert (len(new.reports), len(kept.reports), kept.articles) == (REPORTS, 2, 2)
