@@ -18,6 +18,7 @@ from consumers.passages import is_furniture
 SHINGLE = 6  # words: shorter runs are set phrases ("the president of the United States")
 LEAST = 15  # shingles, a sentence or two: what is shorter cannot show whose text it is
 COPY = 0.5  # most of a text. Pairs of reports on one event: quotes in common reach 0.43, wire copies begin at 0.5
+PARAGRAPH = 20  # words of a paragraph that is somebody's own
 WORDS = 600  # of an article that are compared
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
@@ -82,3 +83,12 @@ def shared(one: Shingles, other: Shingles) -> float:
 
 def is_copy(one: Shingles, other: Shingles) -> bool:
     return shared(one, other) >= COPY
+
+
+def long_paragraphs(spoken: Iterable[str]) -> frozenset[int]:
+    """Hashes of the paragraphs that nobody writes twice by chance. Two sites that share one have one source for it."""
+    return frozenset(
+        crc32(" ".join(words).encode("utf-8", "surrogatepass"))
+        for words in map(words_of, spoken)
+        if len(words) >= PARAGRAPH
+    )

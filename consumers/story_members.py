@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from consumers.copies import Shingles, paragraphs, shingles_of
+from consumers.copies import Shingles, is_copy, long_paragraphs, paragraphs, shingles_of
 from consumers.model import Article, Match, Report
 from consumers.words import meant_stems
 
@@ -28,8 +28,13 @@ class Member:
     title: tuple[str, ...]  # stems, each once
     words: tuple[str, ...]
     shingles: Shingles
+    paragraphs: frozenset[int]  # the long ones
     voice: str  # the match whose text it repeats, else its own id
     row: int = -1
+
+    def repeats(self, other: "Member") -> bool:
+        """They have a text in common, or a paragraph of it word for word: they speak with one voice."""
+        return not self.paragraphs.isdisjoint(other.paragraphs) or is_copy(self.shingles, other.shingles)
 
     @property
     def order(self) -> tuple[float, str]:
@@ -89,6 +94,7 @@ def member_of(match: Match, joined: float, like: Member | None = None, *, boiler
         title=like.title if like else _stems(article.title),
         words=like.words if like else _stems(_beginning(article.title, spoken)),
         shingles=like.shingles if like else shingles_of(spoken),
+        paragraphs=like.paragraphs if like else long_paragraphs(spoken),
         voice=match.id,
     )
 

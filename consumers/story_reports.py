@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from consumers.copies import is_copy
 from consumers.model import Report, Story
 from consumers.story_members import Member
 
 
 def with_copies(story: Story, members: Sequence[Member], member: Member) -> Story:
-    """Reports that repeat the text of ``member`` are copies of the one that was published first.
+    """Reports that repeat ``member``, or a paragraph of it, are copies of the one that was published first.
 
     ``members`` are the story's, this one among them; what they learn of their voices and reports stays with them.
     """
-    voices = {other.voice for other in members if is_copy(other.shingles, member.shingles)}
+    voices = {other.voice for other in members if other.repeats(member)}
     group = [other for other in members if other.voice in voices]
     if len(group) < 2:
         return story

@@ -1,10 +1,11 @@
 """What became of an alert on a channel, in words: for the command and the page. Pure."""
 
 from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from consumers.holding import moment
 from consumers.ledger import Step
-from consumers.model import Fact, Report, Story
+from consumers.model import Fact, Story
 from consumers.notify.wording import added, one_line
 from daemon.store.holds import FOR_GOOD
 from daemon.store.story_history import Telling
@@ -105,17 +106,26 @@ def told_with(fact: Fact, tellings: Sequence[Telling]) -> tuple[str, ...]:
     return tuple(sorted({each.channel for each in sent}))
 
 
-def reports(story: Story) -> tuple[Sequence[Report], int]:
-    """Those to list, in their order: what added something, and the first of the others; how many more there are."""
-    adding = {(fact.source, fact.url) for fact in story.facts}
-    shown, others = [], 0
-    for report in story.reports:
-        if (report.source, report.url) not in adding:
-            others += 1
-            if others > MOST_REPORTS:
-                continue
-        shown.append(report)
-    return shown, max(story.articles, len(story.reports)) - len(shown)
+class Listed(Protocol):
+    """A report as it is listed somewhere."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def url(self) -> str: ...
+
+
+R = TypeVar("R", bound=Listed)
+
+
+def divided(reports: Sequence[R], facts: Sequence[Fact]) -> tuple[Sequence[R], Sequence[R]]:
+    """Those to show, in their order: what added a fact, and the first of the others. And those that add nothing."""
+    adding = {(fact.source, fact.url) for fact in facts}
+    others = [report for report in reports if (report.source, report.url) not in adding]
+    rest = others[MOST_REPORTS:]
+    left_out = set(map(id, rest))
+    return [report for report in reports if id(report) not in left_out], rest
 
 
 def _meant(telling: Telling, story: Story | None) -> str:

@@ -369,8 +369,8 @@ def mutes_unkept(account: Account) -> Iterator[str]:
             elif at < mute.ended:
                 yield f"{title(account, row)} was told {mute.ended - at:.0f} s before its mute ended"
             elif from_json(Carries, carrier.carries).reason == "mute":
-                text = text_of(account, row.channel, carrier.id)
-                if "it held" not in text or "muted by Ana" not in text:
+                text, number = text_of(account, row.channel, carrier.id), len(account.carried[carrier.id])
+                if f"it held {number} alert" not in text:
                     yield f"{title(account, row)}: the message after the mute says {text[:300]}"
 
 

@@ -113,16 +113,17 @@ def _added(shown: Shown) -> Iterator[str]:
 
 def _reports(history: "History") -> Iterator[str]:
     from consumers.notify.wording import counted
-    from daemon.history_words import reports
+    from daemon.history_words import divided
 
     story = history.story
-    shown, more = reports(story)
+    shown, _ = divided(story.reports, story.facts)
+    articles = max(story.articles, len(story.reports))
     sources = len({report.source for report in story.reports})
-    yield f"Reports: {len(shown) + more} of {counted(sources, 'source')}, {story.independent} independent"
+    yield f"Reports: {articles} of {counted(sources, 'source')}, {story.independent} independent"
     for report in shown:
         yield from _report(report)
-    if more:
-        yield f"  {more} more added nothing new"
+    if articles > len(shown):
+        yield f"  {articles - len(shown)} more added nothing new"
 
 
 def _report(report: "Report") -> "Sequence[str]":

@@ -1,14 +1,18 @@
 """Alerts as people are shown them: each with its story as it now stands, its passage and its deliveries."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from consumers.model import Match, Passage, Story
+from consumers.ids import alert_id
+from consumers.model import Fact, Match, Passage, Severity, Story
 from consumers.notify.wording import safe_url
 from daemon.store import Store, tables
+from daemon.store.standing import facts_of
+from daemon.store.story_history import linked
+from daemon.store.story_unions import OtherStory, kept_alerts, merged_at
 from daemon.store.topics import TopicVersions
 from daemon.wire import from_json
 
@@ -24,6 +28,7 @@ class SourceLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryLine:
+    id: str
     channel: str
     state: str
     attempts: int
@@ -32,11 +37,16 @@ class DeliveryLine:
     provider_id: str
     reason: str
     in_doubt: bool
+    held: str = ""  # what it waits for until ``due``, or waited for last
+    carrier: str = ""  # the delivery that tells it as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertCard:
-    """One alert as it was decided, with the story as it stands now."""
+    """One alert as it was decided, with the story as it stands now. Addresses are links, or empty.
+
+    ``merged_into``: what its story turned out to be since it was told, where it did.
+    """
 
     id: str
     topic_id: str
@@ -53,6 +63,12 @@ class AlertCard:
     passages: int
     reasons: tuple[str, ...]
     deliveries: tuple[DeliveryLine, ...]
+    story_id: str = ""
+    why: str = ""
+    severity: Severity = "normal"
+    facts: tuple[Fact, ...] = ()  # that it tells, the newest first
+    articles: int = 0  # of the story, listed or not
+    merged_into: OtherStory | None = None
 
 
 class AlertCards:
@@ -106,10 +122,32 @@ def _cards(
         .order_by(deliveries_table.c.channel)
     ):
         deliveries.setdefault(row.alert_id, []).append(_delivery(row))
+    into = _merged_into(connection, rows, stories)
     return tuple(
-        _card(row, stories.get(row.story_id), matches.get(row.match_id), topics, tuple(deliveries.get(row.id, ())))
+        replace(
+            _card(row, stories.get(row.story_id), matches.get(row.match_id), topics, tuple(deliveries.get(row.id, ()))),
+            merged_into=into.get(row.id),
+        )
         for row in rows
     )
+
+
+def _merged_into(
+    connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]], stories: Mapping[str, Story]
+) -> Mapping[str, OtherStory]:
+    since = merged_at(connection, [row.id for row in rows])
+    merged = [row for row in rows if row.id in since and row.story_id in stories]
+    firsts = {row.story_id: alert_id(row.topic_id, row.story_id, "first", 1) for row in merged}
+    told = kept_alerts(connection, list(firsts.values()))
+    return {
+        row.id: OtherStory(
+            story_id=row.story_id,
+            title=stories[row.story_id].title,
+            alert_id=first if (first := firsts[row.story_id]) in told and first != row.id else "",
+            since=since[row.id],
+        )
+        for row in merged
+    }
 
 
 def _card(
@@ -136,6 +174,11 @@ def _card(
         passages=passage.of,
         reasons=match.reasons if match else (),
         deliveries=deliveries,
+        story_id=row.story_id,
+        why=row.why,
+        severity=row.severity,
+        facts=tuple(sorted(linked(facts_of(row)), key=lambda fact: (-fact.at, fact.key))),
+        articles=max(story.articles, len(story.reports)) if story else 0,
     )
 
 
@@ -148,6 +191,7 @@ def _sources(story: Story | None) -> tuple[SourceLine, ...]:
 
 def _delivery(row: Row[*tuple[Any, ...]]) -> DeliveryLine:
     return DeliveryLine(
+        id=row.id,
         channel=row.channel,
         state=row.state,
         attempts=row.attempts,
@@ -156,4 +200,6 @@ def _delivery(row: Row[*tuple[Any, ...]]) -> DeliveryLine:
         provider_id=row.provider_id,
         reason=row.reason,
         in_doubt=row.in_doubt,
+        held=row.held,
+        carrier=row.carrier,
     )

@@ -1,42 +1,77 @@
 """Claiming: the next delivery of a channel that goes out, after those that have to wait were put aside."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, or_, select, update
+from sqlalchemy import Connection, Row, exists, or_, select, tuple_, update
 
 from consumers.holding import Hold, Mute, Quiet
 from daemon.store import mutes
 from daemon.store.digests import carry
 from daemon.store.holds import put_on_hold
-from daemon.store.outbox_rows import Delivery, is_blocked, is_due, is_waiting, with_alerts
+from daemon.store.outbox_rows import WAITING, Delivery, is_due, is_waiting, of_story, with_alerts
 from daemon.store.releasing import end_mutes, release
 from daemon.store.standing import decided, standing
 from daemon.store.tables import alerts, deliveries
 
 _AT_ONCE = 100  # rows that are put aside in one transaction
+_PAGE = 20
 
 _column = deliveries.c
 
 
 def claim(connection: Connection, channel: str, now: float, quiet: Quiet | None) -> Delivery | None:
     """The first due delivery of the channel that need not wait, now ``sending``; ``None`` where there is none."""
-    query = with_alerts().where(is_due(now), _column.channel == channel, ~is_blocked(now)).limit(1)
-    for _ in range(_AT_ONCE):
-        row = connection.execute(query).one_or_none()
-        if row is None:
-            return None
+    aside = 0
+    for row in _due(connection, channel, now):
         if row.in_doubt:  # it may have arrived: that is found out whatever is muted now
             return _take(connection, row, now)
+        if _is_blocked(connection, row, now):
+            continue
         if row.alert_id and end_mutes(connection, row, now):
             release(connection, channel, now)  # what they held comes before this one, where it is of the same story
-            continue
+            return claim(connection, channel, now, quiet)
         wait = _wait(connection, row, quiet, now)
         if wait is None:
             _take_along(connection, row, now)
             return _take(connection, row, now)
-        if not put_on_hold(connection, row, wait, now):
+        aside += put_on_hold(connection, row, wait, now)
+        if aside >= _AT_ONCE:
             return None
     return None
+
+
+def _due(connection: Connection, channel: str, now: float) -> Iterator[Row[Any]]:
+    """In the order in which alerts were raised."""
+    place = tuple_(_column.created, _column.id)
+    query = select(_column.id, _column.created).where(is_due(now), _column.channel == channel).order_by(place)
+    found = connection.execute(query.limit(_PAGE)).all()
+    while found:
+        for each in found:
+            yield from connection.execute(with_alerts().where(_column.id == each.id, is_waiting()))
+        found = connection.execute(query.where(place > (found[-1].created, found[-1].id)).limit(_PAGE)).all()
+
+
+def _is_blocked(connection: Connection, row: Row[Any], now: float) -> bool:
+    """Something of the same story has to reach the channel before.
+
+    Its first alert; for an update, also what another delivery carries. What waits for a digest of set times is told
+    on a route of its own.
+    """
+    if row.kind not in ("update", "escalation"):
+        return False
+    return any(
+        _comes_before(other, row, now)
+        for other in of_story(connection, row.story_id, row.channel)
+        if other.id != row.id and other.carrier != row.id and not other.held.startswith("digest ")
+    )
+
+
+def _comes_before(other: Row[Any], row: Row[Any], now: float) -> bool:
+    if other.state == "held" and other.carrier:
+        return bool(row.kind == "update")
+    unsent = other.state in ("pending", "retry", "sending") or (other.state == "held" and other.due <= now)
+    return bool(other.kind == "first" and unsent)
 
 
 def _take(connection: Connection, row: Row[Any], now: float) -> Delivery | None:
@@ -86,12 +121,13 @@ def _take_along(connection: Connection, row: Row[Any], now: float) -> None:
     """
     if not row.alert_id or row.carrier:
         return
-    same = (alerts.c.story_id == row.story_id, alerts.c.kind == row.kind)
-    route = (_column.channel == row.channel, ~_column.held.startswith("digest "), _column.carrier == "")
-    others = (
-        select(_column.id)
-        .join(alerts, alerts.c.id == _column.alert_id)
-        .where(*same, *route, is_due(now), ~_column.in_doubt, _column.id != row.id)
-    )
-    if not row.held.startswith("digest ") and (ids := connection.execute(others).scalars().all()):
-        carry(connection, row.id, ids)
+    if row.held.startswith("digest "):
+        return
+    others = [
+        other.id
+        for other in of_story(connection, row.story_id, row.channel)
+        if other.kind == row.kind and other.state in WAITING and not other.carrier and not other.in_doubt
+        if other.id != row.id and not other.held.startswith("digest ")
+    ]
+    if others:
+        carry(connection, row.id, others)

@@ -11,6 +11,7 @@ from consumers.holding import Mute, Standing, applies, muted_by
 from consumers.model import Fact, Match, Message, Story
 from daemon.store import mutes
 from daemon.store.ledger import in_chunks
+from daemon.store.outbox_rows import of_story
 from daemon.store.standing import facts_of, story_of, topic_of
 from daemon.store.tables import alerts, deliveries, ledger, story_matches
 from daemon.wire import from_json
@@ -136,20 +137,9 @@ def _threaded(connection: Connection, message: Message, setting: Setting) -> Mes
     """What was told of the story on the channel before: alone, as a digest is nothing to answer to."""
     if not setting.delivery_id:
         return message
-    before = (
-        select(_column.id, _column.provider_id, alerts.c.kind)
-        .join(alerts, alerts.c.id == _column.alert_id)
-        .where(
-            alerts.c.story_id == message.story_id,
-            _column.channel == setting.channel,
-            _column.state == "sent",
-            _column.provider_id != "",
-            _column.carrier == "",
-            _column.id != setting.delivery_id,
-        )
-        .order_by(_column.updated, _column.created, _column.id)
-    )
-    rows = connection.execute(before).all()
+    told = of_story(connection, message.story_id, setting.channel)
+    alone = [row for row in told if row.state == "sent" and row.provider_id and not row.carrier]
+    rows = sorted((row for row in alone if row.id != setting.delivery_id), key=lambda row: row.updated)
     absorbed = _absorbed(connection, [setting.delivery_id, *(row.id for row in rows)])
     roots = [row for row in rows if row.kind == "first"] or rows
     root = next((row for row in roots if row.id not in absorbed), roots[0] if roots else None)

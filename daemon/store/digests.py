@@ -10,7 +10,7 @@ from consumers.holding import Mute
 from consumers.ids import digest
 from consumers.model import DigestReason, Story
 from daemon.store.ledger import in_chunks
-from daemon.store.outbox_rows import new_row
+from daemon.store.outbox_rows import IS_FREE, new_row
 from daemon.store.standing import story_of, topic_of
 from daemon.store.tables import deliveries
 from daemon.store.upsert import insert_new
@@ -79,7 +79,7 @@ def carry(connection: Connection, carrier: str, ids: Sequence[str]) -> int:
     """These rows, and what they carry themselves, are told by that delivery. How many were free."""
     moved = 0
     for some in in_chunks(ids):
-        free = (_column.id.in_(some), _column.carrier == "", ~_column.in_doubt)
+        free = (_column.id.in_(some), IS_FREE, ~_column.in_doubt)
         unsent = or_(_column.state == "held", _column.state == "pending", _column.state == "retry")
         moved += connection.execute(
             update(deliveries).where(*free, unsent).values(state="held", carrier=carrier)

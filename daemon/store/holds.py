@@ -10,12 +10,13 @@ from sqlalchemy import Connection, Row, or_, select, update
 
 from consumers.holding import Hold
 from daemon.store.ledger import in_chunks, tell
-from daemon.store.tables import alerts, deliveries
+from daemon.store.outbox_rows import IS_FREE
+from daemon.store.tables import alerts, deliveries, mutes
 
 FOR_GOOD = 4e10  # ``due`` of what is never told
 
 _column = deliveries.c
-_FREE = or_(_column.state != "held", _column.carrier == "")
+_FREE = or_(_column.state != "held", IS_FREE)
 
 
 def put_on_hold(connection: Connection, row: Row[Any], hold: Hold, now: float) -> bool:
@@ -35,7 +36,7 @@ def put_on_hold(connection: Connection, row: Row[Any], hold: Hold, now: float) -
 
 def go(connection: Connection, delivery_id: str, now: float, why: str) -> None:
     """What it waited for has come: it goes out now, by itself."""
-    free = (_column.id == delivery_id, _column.state == "held", _column.carrier == "")
+    free = (_column.id == delivery_id, _column.state == "held", IS_FREE)
     if connection.execute(update(deliveries).where(*free).values(state="pending", due=now)).rowcount:
         tell(connection, [delivery_id], "released", now, why)
 
@@ -50,10 +51,14 @@ def release_ids(connection: Connection, delivery_ids: Collection[str], now: floa
 
 def look_again(connection: Connection, story_ids: Collection[str], now: float) -> None:
     """These stories have changed: a mute of sources may no longer hold what is to be told of them."""
+    if connection.execute(select(mutes.c.id).where(mutes.c.ended.is_(None), mutes.c.kind == "source")).first() is None:
+        return
     for ids in in_chunks(story_ids):
-        of_them = select(alerts.c.id).where(alerts.c.story_id.in_(ids))
-        waits = (_column.state == "held", _column.carrier == "", _column.held.startswith("source mute "))
-        connection.execute(update(deliveries).where(*waits, _column.alert_id.in_(of_them)).values(due=now))
+        query = select(_column.id, _column.state, _column.held).join(alerts, alerts.c.id == _column.alert_id)
+        rows = connection.execute(query.where(alerts.c.story_id.in_(ids))).all()
+        waiting = [row.id for row in rows if row.state == "held" and row.held.startswith("source mute ")]
+        for some in in_chunks(waiting):
+            connection.execute(update(deliveries).where(_column.id.in_(some), _FREE).values(due=now))
 
 
 def _span(seconds: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, delete, or_, select, update
+from sqlalchemy import Connection, Row, and_, case, delete, func, select, update
 
 from daemon.store.holds import look_again
 from daemon.store.ledger import in_chunks
@@ -17,7 +17,8 @@ from daemon.store.upsert import insert_new
 
 _SETTLE = 5.0  # seconds from the first change to its edit, so that others of the same moment are in it
 EVERY = 30.0  # least seconds between two edits of one message
-_LONGEST_WAIT = 86400.0  # a time beyond it was written by a clock that was wrong
+_DAY = 86400.0  # a time beyond it was written by a clock that was wrong
+_NEVER = 4e10  # ``due`` of what shows its story as it stands
 
 _column = living_messages.c
 
@@ -35,14 +36,15 @@ class Edit:
 
 def raise_wanted(connection: Connection, story_ids: Collection[str], now: float) -> None:
     """These stories have changed, or what is said of them: their messages are edited, and what waits is looked at."""
-    unchanged = _column.wanted == _column.shown
-    soon = case((_column.due > now + _SETTLE, _column.due), else_=now + _SETTLE)
+    again = case((_column.updated + EVERY > now + _DAY, now + _SETTLE), else_=_column.updated + EVERY)
+    soon = case((again > now + _SETTLE, again), else_=now + _SETTLE)
+    # A second change does not put the edit off: a story that never rests would never be edited
+    waits = and_(_column.wanted > _column.shown, _column.due < now + _DAY)
     for ids in in_chunks(story_ids):
-        # A second change does not put the edit off: a story that never rests would never be edited
         connection.execute(
             update(living_messages)
             .where(_column.story_id.in_(ids))
-            .values(wanted=_column.wanted + 1, due=case((unchanged, soon), else_=_column.due))
+            .values(wanted=_column.wanted + 1, due=case((waits, _column.due), else_=soon))
         )
     look_again(connection, story_ids, now)
 
@@ -66,19 +68,26 @@ def begin(connection: Connection, row: Row[Any], provider_id: str, now: float, *
         "provider_id": provider_id,
         "wanted": int(stale),
         "shown": 0,
-        "due": now + _SETTLE,
-        "updated": now,
+        "due": now + _SETTLE if stale else _NEVER,
+        "updated": 0.0,  # it was not edited yet
     }
     insert_new(living_messages, [values], connection=connection)
 
 
 def channels_to_edit(connection: Connection, now: float) -> frozenset[str]:
-    return frozenset(connection.execute(select(_column.channel).where(*_due(now)).distinct()).scalars())
+    """Asked several times a second: from one channel to the next in the index, whatever the number of messages."""
+    found = set()
+    channel = connection.execute(select(func.min(_column.channel))).scalar()
+    while channel is not None:
+        if next_edit(connection, channel, now):
+            found.add(channel)
+        channel = connection.execute(select(func.min(_column.channel)).where(_column.channel > channel)).scalar()
+    return frozenset(found)
 
 
 def next_edit(connection: Connection, channel: str, now: float) -> Edit | None:
     """The one that waits longest."""
-    query = select(living_messages).where(*_due(now), _column.channel == channel)
+    query = select(living_messages).where(_column.channel == channel, _column.due <= now)
     row = connection.execute(query.order_by(_column.due, _column.delivery_id).limit(1)).one_or_none()
     if row is None:
         return None
@@ -93,7 +102,8 @@ def next_edit(connection: Connection, channel: str, now: float) -> Edit | None:
 
 def edited(connection: Connection, edit: Edit, now: float) -> None:
     mine = _column.delivery_id == edit.delivery_id
-    connection.execute(update(living_messages).where(mine).values(shown=edit.wanted, due=now + EVERY, updated=now))
+    due = case((_column.wanted > edit.wanted, now + EVERY), else_=_NEVER)
+    connection.execute(update(living_messages).where(mine).values(shown=edit.wanted, due=due, updated=now))
 
 
 def put_off(connection: Connection, edit: Edit, at: float) -> None:
@@ -103,7 +113,3 @@ def put_off(connection: Connection, edit: Edit, at: float) -> None:
 def gone(connection: Connection, edit: Edit) -> None:
     """It can no longer be edited."""
     connection.execute(delete(living_messages).where(_column.delivery_id == edit.delivery_id))
-
-
-def _due(now: float) -> tuple[ColumnElement[bool], ...]:
-    return _column.wanted > _column.shown, or_(_column.due <= now, _column.due > now + _LONGEST_WAIT)

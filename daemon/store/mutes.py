@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, and_, case, select, update
 from consumers.holding import Mute
 from daemon.store import Store
 from daemon.store.living import raise_wanted
+from daemon.store.outbox_rows import IS_FREE
 from daemon.store.tables import alerts, deliveries, living_messages, mutes
 from daemon.store.upsert import insert_new
 
@@ -64,7 +65,7 @@ def end(connection: Connection, mute_id: str, now: float, why: str) -> bool:
     if not connection.execute(update(mutes).where(*mine).values(ended=now, ended_why=why)).rowcount:
         return False
     held = deliveries.c.held.in_((f"mute {mute_id}", f"source mute {mute_id}"))
-    free = and_(deliveries.c.state == "held", deliveries.c.carrier == "")
+    free = and_(deliveries.c.state == "held", IS_FREE)
     connection.execute(update(deliveries).where(held, free).values(due=now))
     if mute := find(connection, mute_id):
         _show(connection, mute, now)

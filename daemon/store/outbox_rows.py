@@ -1,10 +1,10 @@
 """Rows of the outbox: which of them may go out, and in which order."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, or_, select
 
 from daemon.store.tables import alerts, deliveries
 
@@ -13,6 +13,9 @@ _LONGEST_RETRY = 2 * 3600.0  # seconds; a due time beyond it was written by a cl
 _LONGEST_WAIT = 86400.0  # the same for a first attempt, which waits for its alert to settle
 
 _column = deliveries.c
+
+# Nearly every row is free: an index on ``carrier``, which databases take where they may, would find them all
+IS_FREE: Final = func.length(_column.carrier) == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,7 @@ def is_due(now: float) -> ColumnElement[bool]:
 
 def is_released(now: float) -> ColumnElement[bool]:
     """Was held, and what it waited for has come."""
-    return and_(_column.state == "held", _column.carrier == "", _column.due <= now)
+    return and_(_column.state == "held", IS_FREE, _column.due <= now)
 
 
 def with_alerts() -> Select[Any]:
@@ -76,27 +79,10 @@ def with_alerts() -> Select[Any]:
     return query.order_by(_column.created, first, _column.id)
 
 
-def is_blocked(now: float) -> ColumnElement[bool]:
-    """Something of the same story has to reach the channel before.
+def of_story(connection: Connection, story_id: str, channel: str) -> Sequence[Row[Any]]:
+    """All that was or is to be told of a story on a channel, in its order.
 
-    Its first alert; for an update, also what another delivery carries. What waits for a digest of set times is told
-    on a route of its own.
+    The channel is sorted out here: asked for it, SQLite walks through everything that the channel was ever sent.
     """
-    other, its_alert = deliveries.alias(), alerts.alias()
-    free = and_(other.c.state == "held", other.c.carrier == "", other.c.due <= now)
-    carried = and_(alerts.c.kind == "update", other.c.state == "held", other.c.carrier != "")
-    first = and_(its_alert.c.kind == "first", or_(other.c.state.in_((*WAITING, "sending")), free))
-    before = (
-        select(other.c.id)
-        .join(its_alert, its_alert.c.id == other.c.alert_id)
-        .where(
-            its_alert.c.story_id == alerts.c.story_id,
-            other.c.channel == _column.channel,
-            other.c.id != _column.id,
-            other.c.carrier != _column.id,
-            ~other.c.held.startswith("digest "),
-            or_(first, carried),
-        )
-        .correlate(deliveries, alerts)
-    )
-    return and_(alerts.c.kind.in_(("update", "escalation")), exists(before))
+    rows = connection.execute(with_alerts().where(alerts.c.story_id == story_id)).all()
+    return [row for row in rows if row.channel == channel]

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import Connection, Row, select
 
 from consumers.holding import Hold, Mute, Standing, hold
 from consumers.ids import delivery_id, match_id
 from consumers.model import Fact, Story, Topic
 from daemon.store.holds import FOR_GOOD
 from daemon.store.ledger import in_chunks
-from daemon.store.tables import alerts, deliveries, stories, story_matches, topic_versions
+from daemon.store.outbox_rows import of_story
+from daemon.store.tables import stories, story_matches, topic_versions
 from daemon.wire import from_json
 
 _HOPS = 20  # stories that were merged into one another, before the chain is taken for a circle
@@ -68,27 +69,22 @@ def _with_first(connection: Connection, row: Row[Any], now: float) -> Hold | Non
     """What is added to a story waits with its first alert, so that both are told in their order."""
     if row.kind != "update":
         return None
-    query = (
-        select(deliveries.c.id, deliveries.c.alert_id, deliveries.c.channel, deliveries.c.held, deliveries.c.due)
-        .join(alerts, alerts.c.id == deliveries.c.alert_id)
-        .where(
-            alerts.c.story_id == row.story_id,
-            alerts.c.kind == "first",
-            deliveries.c.channel == row.channel,
-            deliveries.c.state == "held",
-            deliveries.c.carrier == "",
-            deliveries.c.due > now,
-            ~deliveries.c.held.startswith("topic "),
-        )
+    first = min(
+        (
+            each
+            for each in of_story(connection, row.story_id, row.channel)
+            if each.kind == "first" and each.state == "held" and not each.carrier and each.due > now
+            if not each.held.startswith("topic ") and _at_set_times(each) == _at_set_times(row)
+        ),
+        key=lambda each: each.due,
+        default=None,
     )
-    firsts = connection.execute(query.order_by(deliveries.c.due, deliveries.c.id)).all()
-    first = next((each for each in firsts if _at_set_times(each) == _at_set_times(row)), None)
     if first is None:
         return None
     return Hold(held=first.held, why="waits for the first alert of its story", until=first.due)
 
 
-def _at_set_times(row: Any) -> bool:
+def _at_set_times(row: Row[Any]) -> bool:
     """A channel that is told at once and at set times has two deliveries of one alert."""
     return bool(row.id != delivery_id(row.alert_id, row.channel))
 
@@ -105,22 +101,16 @@ def _told_by(connection: Connection, row: Row[Any]) -> str:
         return ""
     mine = select(story_matches.c.article_id).where(story_matches.c.story_id == row.story_id)
     articles = connection.execute(mine.order_by(story_matches.c.at.desc()).limit(_PROMISES)).scalars().all()
-    perhaps_never = and_(
-        deliveries.c.state == "held", or_(deliveries.c.due >= FOR_GOOD, deliveries.c.held == "sources")
-    )
     for other in filter(None, others):
         for ids in in_chunks({match_id(article, other.id, other.epoch) for article in articles}):
-            told = (
-                select(deliveries.c.id)
-                .join(alerts, alerts.c.id == deliveries.c.alert_id)
-                .join(story_matches, story_matches.c.story_id == alerts.c.story_id)
-                .where(
-                    story_matches.c.match_id.in_(ids),
-                    deliveries.c.channel == row.channel,
-                    deliveries.c.state != "dead",
-                    ~perhaps_never,
-                )
-            )
-            if connection.execute(told.limit(1)).first():
-                return other.id
+            theirs = select(story_matches.c.story_id).where(story_matches.c.match_id.in_(ids)).distinct()
+            for story_id in connection.execute(theirs).scalars().all():
+                if any(map(_will_be_told, of_story(connection, story_id, row.channel))):
+                    return other.id
     return ""
+
+
+def _will_be_told(row: Row[Any]) -> bool:
+    if row.state == "held":
+        return bool(row.due < FOR_GOOD and row.held != "sources")
+    return bool(row.state != "dead")

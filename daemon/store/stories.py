@@ -4,11 +4,12 @@ Several alerters may write. Each write of a topic raises the topic's *turn*, and
 nobody records a decision that was made with older stories than those that are kept.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, exists, func, select, update
+from sqlalchemy import Connection, Row, Select, func, select, update
 
 from consumers.alerting import Decisions, Remembered
 from consumers.model import Alert, Match, Story
@@ -88,27 +89,31 @@ class Stories:
     def restore(self, since: float, topic_ids: Collection[str], *, members: int = _RULE.members) -> Remembered:
         """The stories of these topics joined since then, with their newest ``members`` matches.
 
+        Of each topic those that were joined last, up to ``StoryRule.per_topic`` matches: no more are compared with.
         Whoever asks for the topics' ``turns`` first notices at ``record`` what was written meanwhile.
         """
-        joined_since = story_matches.c.at >= since
-        warm = select(stories.c.id).where(
-            stories.c.topic_id.in_(topic_ids), exists().where(story_matches.c.story_id == stories.c.id, joined_since)
-        )  # one that was absorbed has no matches any more
-        told = select(alerts).where(alerts.c.story_id.in_(warm)).order_by(alerts.c.at, alerts.c.id)
+        found: list[Story] = []
+        joined: list[Joined] = []
+        told: list[Alert] = []
+        sent: set[str] = set()
         with self._store.read() as connection:
-            return Remembered(
-                topics=frozenset(topic_ids),
-                stories=tuple(
-                    from_json(Story, text)
-                    for text in connection.execute(select(stories.c.story).where(stories.c.id.in_(warm))).scalars()
-                ),
-                joined=tuple(
+            for ids in in_chunks(_warm(connection, since, topic_ids, members)):
+                texts = connection.execute(select(stories.c.story).where(stories.c.id.in_(ids))).scalars()
+                found += (from_json(Story, text) for text in texts)
+                joined += (
                     Joined(match=from_json(Match, row.match), story_id=row.story_id, at=row.at)
-                    for row in connection.execute(_newest_matches(warm, members))
-                ),
-                alerts=tuple(alert_of(row) for row in connection.execute(told)),
-                sent=frozenset(connection.execute(_sent(warm)).scalars()),
-            )
+                    for row in connection.execute(_newest_matches(ids, members))
+                )
+                of_these = select(alerts).where(alerts.c.story_id.in_(ids)).order_by(alerts.c.at, alerts.c.id)
+                told += (alert_of(row) for row in connection.execute(of_these))
+                sent.update(connection.execute(_sent(ids)).scalars())
+        return Remembered(
+            topics=frozenset(topic_ids),
+            stories=tuple(found),
+            joined=tuple(joined),
+            alerts=tuple(told),
+            sent=frozenset(sent),
+        )
 
     def alerts(self, *, limit: int, since: float = 0.0, topic_id: str = "") -> Sequence[Told]:
         """The newest first."""
@@ -147,11 +152,31 @@ def _refuse_sent(connection: Connection, alert_ids: Collection[str]) -> None:
             raise Fenced("an alert that more was to be said in has gone out")
 
 
-def _newest_matches(warm: Select[tuple[str]], members: int) -> Select[Any]:
+def _warm(connection: Connection, since: float, topic_ids: Collection[str], members: int) -> Sequence[str]:
+    """One that was absorbed has no matches any more."""
+    last = func.max(story_matches.c.at)
+    query = (
+        select(stories.c.id, stories.c.topic_id, func.count().label("matches"))
+        .join(story_matches, story_matches.c.story_id == stories.c.id)
+        .where(stories.c.topic_id.in_(topic_ids))
+        .group_by(stories.c.id, stories.c.topic_id)
+        .having(last >= since)
+        .order_by(last.desc(), stories.c.id)
+    )
+    warm: list[str] = []
+    compared: Counter[str] = Counter()
+    for row in connection.execute(query).all():
+        if compared[row.topic_id] < _RULE.per_topic:
+            compared[row.topic_id] += min(row.matches, members)
+            warm.append(row.id)
+    return warm
+
+
+def _newest_matches(story_ids: Sequence[str], members: int) -> Select[Any]:
     """Of each of these stories, in the order in which they joined."""
     newest = (story_matches.c.at.desc(), story_matches.c.match_id.desc())
     place = func.row_number().over(partition_by=story_matches.c.story_id, order_by=newest).label("place")
-    ranked = select(story_matches.c.match_id, place).where(story_matches.c.story_id.in_(warm)).subquery()
+    ranked = select(story_matches.c.match_id, place).where(story_matches.c.story_id.in_(story_ids)).subquery()
     return (
         select(story_matches.c.story_id, story_matches.c.at, story_matches.c.match)
         .join(ranked, ranked.c.match_id == story_matches.c.match_id)
@@ -160,10 +185,10 @@ def _newest_matches(warm: Select[tuple[str]], members: int) -> Select[Any]:
     )
 
 
-def _sent(warm: Select[tuple[str]]) -> Select[Any]:
-    """Alerts of these stories that went out on some channel, or are on their way."""
+def _sent(story_ids: Sequence[str]) -> Select[Any]:
+    """First alerts of these stories that went out on some channel, or are on their way."""
     query = select(deliveries.c.alert_id).join(alerts, alerts.c.id == deliveries.c.alert_id).distinct()
-    return query.where(alerts.c.story_id.in_(warm), alerts.c.kind == "first", deliveries.c.state.not_in(_UNSENT))
+    return query.where(alerts.c.story_id.in_(story_ids), alerts.c.kind == "first", deliveries.c.state.not_in(_UNSENT))
 
 
 def _detail(row: Row[Any], progress: tuple[Progress, ...]) -> AlertDetail:

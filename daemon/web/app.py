@@ -15,10 +15,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.types import Receive, Scope, Send
 
+from consumers.holding import muted_by
+from consumers.notify import wording
+from daemon import history_words
 from daemon.errors import Unavailable
 from daemon.health import Health
 from daemon.status import Status, ago
 from daemon.store.alert_cards import AlertCard
+from daemon.store.alert_pages import AlertPage
 from daemon.store.overview import ChannelLine, FeedLine, TopicLine
 from daemon.web.slack import SlackEndpoint, add_slack, is_slack
 from daemon.web.views import Views, segments
@@ -143,7 +147,7 @@ def _api(app: FastAPI, views: Views) -> None:
         return list(views.alerts(limit=limit, topic_id=topic, before=before))
 
     @app.get("/api/alerts/{alert_id}")
-    def alert(alert_id: str) -> AlertCard:
+    def alert(alert_id: str) -> AlertPage:
         return _found(views, alert_id)
 
     @app.get("/api/topics")
@@ -191,7 +195,7 @@ def _pages(app: FastAPI, health: Health, views: Views) -> None:
         return shown(request, "alert.html", alert=_found(views, alert_id))
 
 
-def _found(views: Views, alert_id: str) -> AlertCard:
+def _found(views: Views, alert_id: str) -> AlertPage:
     alert = views.alert(alert_id)
     if alert is None:
         raise HTTPException(404, "there is no such alert")
@@ -207,7 +211,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(ago=ago, clock=_clock, iso=_iso, many=lambda n: f"{n:,}")
-    environment.globals.update(segments=segments, static=_static_version())
+    environment.globals.update(segments=segments, static=_static_version(), words=history_words, wording=wording)
+    environment.globals.update(clock=_clock, muted_by=muted_by)
     return environment
 
 

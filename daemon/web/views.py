@@ -8,6 +8,7 @@ from daemon.health import Part
 from daemon.status import Status
 from daemon.store import Store
 from daemon.store.alert_cards import AlertCard, AlertCards
+from daemon.store.alert_pages import AlertPage, alert_page
 from daemon.store.overview import ChannelLine, FeedLine, TopicLine, channel_lines, feed_lines, topic_lines
 from daemon.store.workers import Worker
 
@@ -51,8 +52,8 @@ class Views:
         """Newest first; ``before``: only older ones."""
         return self._cards.newest(limit=limit, topic_id=topic_id, before=before)
 
-    def alert(self, alert_id: str) -> AlertCard | None:
-        return self._cards.find(alert_id)
+    def alert(self, alert_id: str) -> AlertPage | None:
+        return alert_page(self._store, alert_id, self.now)
 
     def topics(self) -> tuple[TopicLine, ...]:
         return topic_lines(self._store, self.now)

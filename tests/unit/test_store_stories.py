@@ -7,6 +7,7 @@ from sqlalchemy import Table, func, select, update
 
 from consumers.alerting import Alerter, Decisions
 from consumers.model import Match, Scheduled, Topic
+from consumers.stories import StoryRule
 from daemon.errors import Fenced
 from daemon.store import Store, ledger
 from daemon.store.stories import Stories
@@ -349,3 +350,15 @@ def test_an_absorbed_story_is_not_brought_back_and_what_it_told_is(store: Store)
     assert len(brought.alerts) == 2
     again = restarted(store)
     assert not again.decide([Events().report("strike", "d.example", reworded=True)], START + 180).alerts
+
+
+def test_no_more_is_brought_back_of_a_topic_than_is_compared_with(store: Store) -> None:
+    events, decider = Events(), alerter()
+    wanted, each = StoryRule().per_topic, StoryRule().members
+    for number in range(2 * wanted // each):
+        at = START + number
+        batch = [events.report(f"event{number}", number=n, at=at) for n in range(each)]
+        keep(store, decider.decide(batch, at))
+    brought = Stories(store).restore(0.0, TOPICS)
+    assert wanted <= len(brought.joined) < wanted + each
+    assert min(joined.at for joined in brought.joined) > START + wanted // each - 2, "the newest stories"

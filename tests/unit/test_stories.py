@@ -346,4 +346,4 @@ def test_three_sites_that_write_about_one_air_raid_are_one_story_and_its_backgro
     stories = told(StoryTracker(), matches)
     assert sorted(len(story.reports) for story in stories.values()) == [1, 1, 3]
     (whole,) = (story for story in stories.values() if len(story.reports) == 3)
-    assert whole.independent == 3  # one quote in common makes nobody a copy
+    assert whole.independent == 1  # a paragraph in common, word for word, is one voice
