@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import isfinite
 
-from consumers.facts_acts import Act, Acts
+from consumers.facts_acts import Act, Acts, short
 from consumers.facts_count_words import DISTANCES, GROWING
 from consumers.facts_counts import Count, Counts
 from consumers.facts_figures import is_early, is_new, said
 from consumers.facts_known import Known, Stated, Value
 from consumers.facts_names import Name, Names, Nation, is_known
-from consumers.facts_reading import Reading, quote
+from consumers.facts_reading import Reading, meant, quote
+from consumers.facts_verbs import SAYING
 from consumers.model import Fact, FactKind
 from consumers.nations import shown
 
@@ -30,6 +31,7 @@ _ORDER: tuple[FactKind, ...] = (
 )
 _COUNTED = {"act arrest": "arrested", "act free": "released"}  # what "140 arrested" says as well
 _NO_ARROW = DISTANCES | {"%"}  # of sums, too: two of them seldom are of the same thing
+_NEW_WORDS, _NEW_SHARE = 2, 0.5  # of a headline
 _EPOCH = 1e11  # seconds: no article is older or newer
 
 
@@ -76,7 +78,7 @@ def new_in(found: Findings, known: Known) -> tuple[Fact, ...]:
     counts = tuple(_new_counts(found, known))
     acts = without_counted(_new_acts(found, known), counts)
     names = _new_names(found, known) if found.reading.english else ()
-    return chosen((*counts, *acts, *names))
+    return chosen((*counts, *acts, *names)) or tuple(_new_statement(found, known))
 
 
 def chosen(facts: Iterable[Fact]) -> tuple[Fact, ...]:
@@ -138,6 +140,17 @@ def _better(act: Act, every: tuple[Act, ...]) -> str:
     if act.number:
         return act.sentence
     return next((each.sentence for each in every if each.key == act.key and each.number > 0), act.sentence)
+
+
+def _new_statement(found: Findings, known: Known) -> Iterator[Fact]:
+    """An official says what no report said before: half of the headline is new to the story, and the lead says it."""
+    if not (found.acts.is_official and found.reading.english):
+        return
+    title, lead = found.reading.sentences[:2]
+    told = meant(title) - SAYING
+    new = {word for word in told & meant(lead) if not known.has_word(word)}
+    if len(new) >= _NEW_WORDS and len(new) >= _NEW_SHARE * len(told):
+        yield found.fact("statement", f"says {' '.join(sorted(new))[:80]}", short(title.text), lead.text)
 
 
 def _new_names(found: Findings, known: Known) -> Iterator[Fact]:

@@ -26,6 +26,7 @@ from consumers.facts_verbs import (
     PHRASES,
     PLURALS,
     SAYS,
+    SPEAKERS,
     SPOKEN,
     TITLED,
     TURNING_PHRASES,
@@ -75,10 +76,19 @@ class Acts:
             found = [act for act in found if act.kind != "correction" or act.number]
         return tuple(found)
 
+    @cached_property
+    def is_official(self) -> bool:
+        """The text begins with what an official says: "The driver was drunk, police said"."""
+        lead = next(iter(self._reading.sentences[1:2]), None)
+        if lead is None or lead.past:
+            return False
+        said = [at for at, word in enumerate(lead.lower) if word in SAYS]
+        return any(not SPEAKERS.isdisjoint(lead.lower[max(0, at - 6) : at + 4]) for at in said)
+
 
 def _note(sentence: str, number: int) -> Act | None:
     found = note_in(sentence, 0 <= number <= LEAD)
-    return Act(*found, _short(sentence), sentence, number, True) if found else None
+    return Act(*found, short(sentence), sentence, number, True) if found else None
 
 
 def _acts(sentence: Sentence) -> Iterator[Act]:
@@ -174,7 +184,7 @@ def _falls(words: tuple[str, ...], at: int) -> bool:
 
 
 def _act(kind: FactKind, key: str, sentence: Sentence, at: int, happens: bool) -> Act:
-    text = _short(sentence.text) if sentence.number == 0 else _around(sentence.words, at)
+    text = short(sentence.text) if sentence.number == 0 else _around(sentence.words, at)
     return Act(kind, key, text, sentence.text, sentence.number, happens)
 
 
@@ -183,10 +193,10 @@ def _around(words: tuple[str, ...], at: int) -> str:
     start, end = max(0, at - 6), min(len(words), at + 8)
     start = max((n + 1 for n in range(start, at) if words[n] in ",;:()"), default=start)
     end = min((n for n in range(at + 1, end) if words[n] in ",;:()"), default=end)
-    return _short(" ".join(words[start:end]).replace(" - ", "-"))
+    return short(" ".join(words[start:end]).replace(" - ", "-"))
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     """Cut behind a word, where it is longer than ``_TEXT_CHARS``."""
     if len(text) <= _TEXT_CHARS:
         return text

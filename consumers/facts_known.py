@@ -1,8 +1,9 @@
 """What a story's reports have stated so far, in few and short strings: names, acts, and numbers with their times.
 
-Names are hashes in one string, those of least value: where it is full, a name whose hash lies beyond the last one kept
-counts as known, so that a story that has named thousands falls silent about names and never repeats one. Everything
-else is plain: "act resign", "toll 19 1718000000". All that is kept depends on what was learned, not on the order.
+Names and words are hashes in one string each, those of least value: where it is full, one whose hash lies beyond the
+last that was kept counts as known, so that a story that has named thousands falls silent about names and never repeats
+one. Everything else is plain: "act resign", "toll=19 1718000000". All that is kept depends on what was learned, not on
+the order.
 """
 
 import re
@@ -12,13 +13,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from zlib import crc32
 
+MAX_WORDS = 1200
 MAX_NAMES = 2000  # hashes of 24 bits: one name in 8,000 is taken for another when it is full
-MAX_VALUES = 300
-MAX_SAID = 200
+MAX_VALUES = 290
+MAX_SAID = 100
 VOTE = "vote"  # the label whose values are "52-48"
 _HASH = 4  # characters
 _FIGURE = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]{1,3})?", re.ASCII)
-_NAMES = "names "
+_NAMES, _WORDS = "names ", "words "
 
 Value = tuple[str, str]  # label and figure: ("toll", "19"), ("vote", "61-39")
 
@@ -33,14 +35,18 @@ class Stated:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    names: frozenset[str]  # hashes
+    """``names`` and ``words`` are hashes."""
+
+    names: frozenset[str]
+    words: frozenset[str]  # of headlines and beginnings
     said: frozenset[str]
     values: Mapping[Value, Stated]
-    horizon: str = ""  # hashes beyond it count as known; empty: none
 
     def has_name(self, name: str) -> bool:
-        code = _code(name)
-        return code in self.names or bool(self.horizon and code > self.horizon)
+        return _has(self.names, _code(name), MAX_NAMES)
+
+    def has_word(self, word: str) -> bool:
+        return _has(self.words, _code(word), MAX_WORDS)
 
     def figures(self, label: str) -> list[tuple[float, Stated]]:
         """Without what happened long ago. Votes are no figures."""
@@ -54,23 +60,23 @@ class Known:
 @lru_cache(maxsize=256)  # a story's is asked for twice with every report
 def read(known: tuple[str, ...]) -> Known:
     """Entries of another make are passed over."""
-    names: set[str] = set()
+    hashes: dict[str, frozenset[str]] = {}
     said: set[str] = set()
     values: dict[Value, Stated] = {}
     for entry in known:
-        if entry.startswith(_NAMES):
-            codes = entry[len(_NAMES) :]
-            names.update(codes[at : at + _HASH] for at in range(0, len(codes), _HASH))
+        if entry.startswith((_NAMES, _WORDS)):
+            kind, _, codes = entry.partition(" ")
+            hashes[f"{kind} "] = frozenset(codes[at : at + _HASH] for at in range(0, len(codes), _HASH))
         elif value := _value(entry):
             values[value[0]] = value[1]
         else:
             said.add(entry)
-    return Known(frozenset(names), frozenset(said), values, max(names) if len(names) >= MAX_NAMES else "")
+    return Known(hashes.get(_NAMES, frozenset()), hashes.get(_WORDS, frozenset()), frozenset(said), values)
 
 
-def known_of(names: Iterable[str], said: Iterable[str], values: Mapping[Value, Stated]) -> Known:
-    """``names`` are not hashed yet."""
-    return Known(frozenset(map(_code, names)), frozenset(said), values)
+def known_of(names: Iterable[str], words: Iterable[str], said: Iterable[str], values: Mapping[Value, Stated]) -> Known:
+    """``names`` and ``words`` are not hashed yet."""
+    return Known(frozenset(map(_code, names)), frozenset(map(_code, words)), frozenset(said), values)
 
 
 def both(one: Known, other: Known) -> Known:
@@ -79,7 +85,7 @@ def both(one: Known, other: Known) -> Known:
         mine = values.get(value, stated)
         marks = "".join(mark for mark in "-<~" if _is_marked(mark, mine, stated))
         values[value] = Stated(min(mine.at, stated.at), marks)
-    return Known(one.names | other.names, one.said | other.said, values)
+    return Known(one.names | other.names, one.words | other.words, one.said | other.said, values)
 
 
 def written(known: Known) -> tuple[str, ...]:
@@ -87,9 +93,19 @@ def written(known: Known) -> tuple[str, ...]:
     kept = sorted(known.values.items(), key=lambda item: (-item[1].at, item[0]))[:MAX_VALUES]
     return (
         _NAMES + "".join(sorted(known.names)[:MAX_NAMES]),
+        _WORDS + "".join(sorted(known.words)[:MAX_WORDS]),
         *sorted(known.said)[:MAX_SAID],
         *sorted(f"{label}={figure} {stated.at}{stated.marks}" for (label, figure), stated in kept),
     )
+
+
+def _has(hashes: frozenset[str], code: str, most: int) -> bool:
+    return code in hashes or (len(hashes) >= most and code > _last(hashes))
+
+
+@lru_cache(maxsize=64)
+def _last(hashes: frozenset[str]) -> str:
+    return max(hashes)
 
 
 def _is_marked(mark: str, one: Stated, other: Stated) -> bool:

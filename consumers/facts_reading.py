@@ -9,8 +9,10 @@ from consumers.copies import paragraphs
 from consumers.languages import declared, reads_as_english
 from consumers.model import Article
 from consumers.passages import MAX_TITLE, sentences
+from consumers.words import FUNCTION_WORDS, stem
 
 READ_CHARS = 4000  # of a text: about 650 words; what stands below is background
+BEGINNING = 12  # sentences that tell what a report speaks of
 NOTE_CHARS = 1200  # at its end: where newspapers put their corrections
 QUOTE_CHARS = 300
 
@@ -90,9 +92,19 @@ class Reading:
         return tuple(_sentences(self.article.text[-NOTE_CHARS:])) if len(self.article.text) > READ_CHARS else ()
 
     @cached_property
+    def stems(self) -> frozenset[str]:
+        """What the headline and the beginning of the text speak of."""
+        return frozenset().union(*map(meant, self.sentences[: BEGINNING + 1]))
+
+    @cached_property
     def vocabulary(self) -> frozenset[str]:
         """Every word as it is written: what also stands in small letters is no name."""
         return frozenset().union(*(sentence.words for sentence in self.sentences))
+
+
+def meant(sentence: Sentence) -> frozenset[str]:
+    """Stems of its words that carry meaning."""
+    return frozenset(stem(word) for word in sentence.lower if word.isalpha() and word not in FUNCTION_WORDS)
 
 
 def quote(sentence: str) -> str:

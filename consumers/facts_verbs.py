@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from consumers.model import FactKind
+from consumers.words import stem
 
 # act: its verbs; what must stand near, if anything; the turn of a story, or else an official act
 TURNS = """
@@ -131,6 +132,22 @@ BODIES = {
 TITLED = frozenset("president minister chancellor pope governor mayor court judge".split())  # known by their names
 SAYS = frozenset(
     "says said warns warned urges urged tells told insists insisted vows vowed stands stood calls called".split()
+)
+# Who is believed when they say something.
+SPEAKERS = frozenset(
+    "police minister ministry president governor mayor court judge prosecutor prosecutors army military navy sheriff "
+    "investigators investigator officials official authorities authority agency commission regulator watchdog "
+    "government coroner doctors inspectors auditors spokesman spokeswoman chancellor premier detectives service "
+    "survey company chief executive union report study letter documents".split()
+)
+# Stems that tell that somebody speaks, not what.
+SAYING = frozenset(
+    map(
+        stem,
+        "say says said saying tell tells told insist insists insisted warn warns warned urge urges vow vows "
+        "report reports reported according show shows claim claims new day week still police official officials "
+        "people".split(),
+    )
 )
 NOT_YET = frozenset(
     "to could may might would should will must can not never if wants cannot won't wouldn't didn't don't "

@@ -40,7 +40,7 @@ def changed(before: Article, after: Article) -> tuple[Fact, ...]:
 
 def _stated(article: Article) -> Known:
     found = _findings(article)
-    return known_of(found.names.said, {act.key for act in found.acts.every}, stated(found))
+    return known_of(found.names.said, found.reading.stems, {act.key for act in found.acts.every}, stated(found))
 
 
 @lru_cache(maxsize=64)  # what is new in an article is asked first, what is learned from it next

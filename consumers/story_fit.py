@@ -24,15 +24,15 @@ class FitRule:
     on one day, would else be one story. A story hidden behind another one is worse than a second alert.
     """
 
-    line: float = 0.25
+    line: float = 0.246
     nearest: int = 3  # members of a story that an article is compared with
-    background: float = 0.42
+    background: float = 0.38
     runners_up: int = 3
     usual: float = 0.3
-    crowd: float = 0.025  # for each e-fold of reports beyond ``crowd_from``, up to ``crowd_most``
+    crowd: float = 0.02  # for each e-fold of reports beyond ``crowd_from``, up to ``crowd_most``
     crowd_from: int = 3
     crowd_most: int = 100
-    decay: float = 0.15
+    decay: float = 0.17
     decay_days: float = 0.8
     most_decay: float = 0.24
     # two stories

@@ -15,7 +15,7 @@ from daemon.store.standing import decided, standing
 from daemon.store.tables import alerts, deliveries
 
 _AT_ONCE = 100  # rows that are put aside in one transaction
-_PAGE = 20
+_PAGE = 100
 
 _column = deliveries.c
 
@@ -44,7 +44,8 @@ def claim(connection: Connection, channel: str, now: float, quiet: Quiet | None)
 def _due(connection: Connection, channel: str, now: float) -> Iterator[Row[Any]]:
     """In the order in which alerts were raised."""
     place = tuple_(_column.created, _column.id)
-    query = select(_column.id, _column.created).where(is_due(now), _column.channel == channel).order_by(place)
+    due = select(_column.id, _column.created).where(is_due(now), _column.channel == channel)
+    query = due.order_by(_column.created, _column.id)
     found = connection.execute(query.limit(_PAGE)).all()
     while found:
         for each in found:
