@@ -76,7 +76,7 @@ def stated(found: Findings) -> dict[Value, Stated]:
 def new_in(found: Findings, known: Known) -> tuple[Fact, ...]:
     """The most important first, at most ``MAX_FACTS``."""
     counts = tuple(_new_counts(found, known))
-    acts = without_counted(_new_acts(found, known), counts)
+    acts = _new_acts(found, known, counted(counts))
     names = _new_names(found, known) if found.reading.english else ()
     return chosen((*counts, *acts, *names)) or tuple(_new_statement(found, known))
 
@@ -89,9 +89,10 @@ def chosen(facts: Iterable[Fact]) -> tuple[Fact, ...]:
     return tuple(kept[:MAX_FACTS])
 
 
-def without_counted(acts: Iterable[Fact], counts: Iterable[Fact]) -> Iterator[Fact]:
+def counted(counts: Iterable[Fact]) -> frozenset[str]:
+    """Acts that these say as well."""
     labels = {fact.key.partition("=")[0] for fact in counts}
-    return (act for act in acts if _COUNTED.get(act.key) not in labels)
+    return frozenset(act for act, label in _COUNTED.items() if label in labels)
 
 
 def best_counts(counts: Iterable[Count]) -> dict[str, Count]:
@@ -121,12 +122,13 @@ def sentence_of(count: Count, found: Findings) -> str:
     return best.text
 
 
-def _new_acts(found: Findings, known: Known) -> Iterator[Fact]:
+def _new_acts(found: Findings, known: Known, told_as_counts: frozenset[str]) -> Iterator[Fact]:
     """One for each sentence; that a body speaks is told where nothing else is."""
     told: set[int] = set()
+    passed = known.said | told_as_counts
     every = found.acts.every
     for act in sorted(every, key=_is_body):
-        if act.leads and act.key not in known.said and act.number not in told and not (told and _is_body(act)):
+        if act.leads and act.key not in passed and act.number not in told and not (told and _is_body(act)):
             told.add(act.number)
             yield found.fact(act.kind, act.key, act.text, _better(act, every))
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from consumers.facts import Findings, best_counts, chosen, name_fact, nation_fact, sentence_of, stated, without_counted
+from consumers.facts import Findings, best_counts, chosen, counted, name_fact, nation_fact, sentence_of, stated
 from consumers.facts_figures import differs, is_worth, said
-from consumers.facts_known import VOTE, Stated, Value
+from consumers.facts_known import IN_WORDS, Stated, Value
 from consumers.facts_names import is_known
 from consumers.model import Fact
 from consumers.words import query_words
@@ -16,7 +16,7 @@ _ALIKE = 0.5  # of two headlines' words: fewer in common, and it is another head
 def changes(before: Findings, after: Findings) -> tuple[Fact, ...]:
     """Wherever in the text: who edits an article means it. The most important first."""
     counts = tuple(_counts(before, after))
-    acts = without_counted(_acts(before, after), counts)
+    acts = _acts(before, after, counted(counts))
     facts = chosen((*counts, *acts, *_names(before, after)))
     return facts or tuple(_headline(before, after))
 
@@ -36,11 +36,11 @@ def _counts(before: Findings, after: Findings) -> Iterator[Fact]:
 
 
 def _figures(values: dict[Value, Stated], label: str) -> list[tuple[float, Stated]]:
-    return [(float(figure), each) for (name, figure), each in values.items() if name == label != VOTE]
+    return [(float(figure), each) for (name, figure), each in values.items() if name == label and label not in IN_WORDS]
 
 
-def _acts(before: Findings, after: Findings) -> Iterator[Fact]:
-    known = {act.key for act in before.acts.every}
+def _acts(before: Findings, after: Findings, told_as_counts: frozenset[str]) -> Iterator[Fact]:
+    known = {act.key for act in before.acts.every} | told_as_counts
     told = _sentences(before)
     said_of: set[int] = set()
     for act in after.acts.every:

@@ -67,12 +67,12 @@ DISTANCES = frozenset({"km", "miles"})
 # More of them are told as the count goes on; a smaller number is mostly a part or an old report.
 GROWING = frozenset({*BEHIND.values(), *AHEAD.values()} - {"missing", "trapped", "hostages"})
 TIMES = frozenset(
-    "year years month months week weeks day days hour hours minute minutes second seconds a.m p.m a.m. p.m. "
-    "am pm o'clock st th times percent points".split()
+    "year years month months week weeks day days hour hours minute minutes second seconds a.m p.m a.m. "
+    "p.m. am pm o'clock st th times percent points".split()
 )
 MONTHS = frozenset(
-    "january february march april may june july august september october november december jan feb aug sept "
-    "oct nov dec".split()
+    "january february march april may june july august september october november december jan feb aug "
+    "sept oct nov dec".split()
 )
 PART = frozenset("including includes among no".split())
 ASIDE = frozenset("including among most mostly many some mainly at all one two three four five".split())
@@ -81,39 +81,48 @@ ENDS = frozenset(
     "gathered march marched demand pray after before when".split()
 )
 TO = frozenset(
-    "to at is was reaches reached passes passed hits hit stands of exceeds tops surpasses stood : now".split()
+    "to at is was reaches reached passes passed crosses crossed topped hits hit stands of exceeds tops "
+    "surpasses stood : now".split()
 )
 PERSON = frozenset(
     "man woman boy girl officer soldier worker firefighter driver person child teenager student policeman "
-    "passenger pilot journalist baby infant toddler protester demonstrator villager resident hostage civilian "
-    "sailor miner tourist nurse doctor guard trooper marine fighter rescuer motorist climber pedestrian".split()
+    "passenger pilot journalist baby infant toddler protester demonstrator villager resident hostage "
+    "civilian sailor miner tourist nurse doctor guard trooper marine fighter rescuer motorist climber "
+    "pedestrian".split()
 )
 HURT = frozenset("wounded injured hurt".split())
 DIED = frozenset("killed dead died dies dying drowned".split())
 LOWER = frozenset(
-    "lowered lowers lower revised revises revise corrected corrects fewer recount mistakenly wrongly counted "
-    "down".split()
+    "lowered lowers lower revised revises revise corrected corrects fewer recount mistakenly wrongly "
+    "counted down".split()
 )
 PRISON = frozenset("prison jail imprisonment jailed sentenced sentence sentences bars custody imprisoned".split())
 SPANS = ("year", "month", "week", "day", "hour", "minute", "second")
 MAYBE = frozenset("could may might would facing faces face maximum up carries risks if".split())
 FREED = frozenset(
-    "people prisoners hostages detainees men women migrants inmates suspects children captives soldiers more "
-    "others of girls boys passengers workers crew journalists".split()
+    "people prisoners hostages detainees men women migrants inmates suspects children captives soldiers "
+    "more others of girls boys passengers workers crew journalists".split()
 )
 VOTES = frozenset("vote votes voted voting senate house passed passes confirms confirmed parliament approves".split())
 # Behind "killed" where somebody killed them.
 OBJECTS = frozenset(
-    "a an the at more about nearly some dozens scores hundreds thousands two three four five six seven eight "
-    "nine ten eleven twelve twenty thirty forty fifty several many people civilians his her their him them "
-    "himself one".split()
+    "a an the at more about nearly some dozens scores hundreds thousands two three four five six seven "
+    "eight nine ten eleven twelve twenty thirty forty fifty several many people civilians his her their "
+    "him them himself one".split()
 )
 # Behind "40 kilometres" where that is the way to a place.
 AWAY = frozenset(
-    "north south east west away from off outside inside northeast northwest southeast southwest an per long "
-    "wide high deep of inland offshore (".split()
+    "north south east west away from off outside inside northeast northwest southeast southwest an per "
+    "long wide high deep of inland offshore (".split()
 )
 ONE = DIED | HURT  # that are told of one person without a number
 COUNTERS = frozenset("toll number total count".split())
 PEOPLE = frozenset({*BEHIND.values(), *AHEAD.values()})
 COUNTED = THINGS | BEHIND  # "the number of …"
+ORDINALS = frozenset("second third fourth fifth sixth seventh eighth ninth tenth".split())
+# Behind an ordinal they count no event.
+TURNS = frozenset(
+    "day week month year quarter time half round term night season person place generation world wave "
+    "floor party in of to and amendment circuit district street avenue ave ranking largest biggest "
+    "highest most term anniversary".split()
+)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from consumers.facts_count_words import (
     AHEAD,
@@ -21,6 +22,7 @@ from consumers.facts_count_words import (
     MONTHS,
     OBJECTS,
     ONE,
+    ORDINALS,
     PART,
     PEOPLE,
     PERSON,
@@ -29,9 +31,10 @@ from consumers.facts_count_words import (
     THINGS,
     TIMES,
     TO,
+    TURNS,
     VOTES,
 )
-from consumers.facts_known import VOTE, Value
+from consumers.facts_known import NTH, VOTE, Value
 from consumers.facts_numbers import Number, Precision, may_count, numbers
 from consumers.facts_reading import Reading, Sentence
 from consumers.model import FactKind
@@ -80,6 +83,8 @@ class Counts:
 
 def _counts(sentence: Sentence) -> Iterator[Count]:
     words = sentence.lower
+    if not ORDINALS.isdisjoint(words):
+        yield from _ordinals(sentence)
     if not may_count(sentence.text, words) and ONE.isdisjoint(words):
         return
     lowers = not LOWER.isdisjoint(words) or _is_denied(words)
@@ -97,6 +102,13 @@ def _counts(sentence: Sentence) -> Iterator[Count]:
     for label, verbs in (("toll", DIED), ("injured", HURT)):
         if not verbs.isdisjoint(words) and _is_one(sentence, verbs):
             yield Count("toll", label, 1.0, "floor", sentence)
+
+
+def _ordinals(sentence: Sentence) -> Iterator[Count]:
+    """ "A third woman accuses him"."""
+    for ordinal, noun in pairwise(sentence.lower):
+        if ordinal in ORDINALS and noun.isalpha() and noun not in TURNS:
+            yield Count("number", NTH, 0.0, "exact", sentence, rest=f"{ordinal}-{noun}")
 
 
 def _count(sentence: Sentence, number: Number, following: Number | None, lowers: bool) -> Iterator[Count]:
@@ -259,6 +271,8 @@ def _is_age(words: tuple[str, ...], number: Number) -> bool:
     """ "Mansour, 27, a student"; "aged 27"; "27-year-old"."""
     before = words[number.first - 1] if number.first else ""
     after = words[number.end] if number.end < len(words) else ""
+    if before == "of" and number.first > 1 and words[number.first - 2] in PERSON:  # "a boy of 17"
+        return True
     if before in ("aged", "age", "page", "chapter", "platform", "no", "top", "best", "flight", "route", "section"):
         return True
     return before == "," and after in (",", ")", "") and 1 <= number.value <= 110

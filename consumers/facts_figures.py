@@ -2,13 +2,13 @@
 
 from consumers.facts_count_words import DISTANCES, GROWING
 from consumers.facts_counts import Count
-from consumers.facts_known import Known, Stated
+from consumers.facts_known import NTH, Known, Stated
 from consumers.facts_numbers import shown
 
 Figures = list[tuple[float, Stated]]
 
 _LEAD = {"toll": 6, "sum": 2, "number": 2}  # sentences of the text in which a count may be news
-_LEAD_OF = {"%": 1} | dict.fromkeys(DISTANCES, 0)
+_LEAD_OF = {"%": 1, NTH: 0} | dict.fromkeys(DISTANCES, 0)
 _FIRST = 3  # the same for the first figure of its kind
 _LOWER = 2  # and for one that is less than before
 _LEAST_SUM = 1000
@@ -88,6 +88,8 @@ def current(label: str, figures: Figures) -> float:
 def said(count: Count, figures: Figures) -> str:
     """``figures``: what it replaces, if anything."""
     value = _VAGUE.get(count.value, shown(count.value)) if count.precision == "vague" else shown(count.value)
+    if count.label == NTH:
+        return count.rest.replace("-", " ")
     if count.rest:
         return f"{count.label} {count.rest}"
     if count.more:

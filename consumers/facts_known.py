@@ -17,7 +17,8 @@ MAX_WORDS = 1200
 MAX_NAMES = 2000  # hashes of 24 bits: one name in 8,000 is taken for another when it is full
 MAX_VALUES = 290
 MAX_SAID = 100
-VOTE = "vote"  # the label whose values are "52-48"
+VOTE, NTH = "vote", "nth"  # labels whose values are "52-48" and "third-woman"
+IN_WORDS = frozenset({VOTE, NTH})
 _HASH = 4  # characters
 _FIGURE = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]{1,3})?", re.ASCII)
 _NAMES, _WORDS = "names ", "words "
@@ -49,11 +50,11 @@ class Known:
         return _has(self.words, _code(word), MAX_WORDS)
 
     def figures(self, label: str) -> list[tuple[float, Stated]]:
-        """Without what happened long ago. Votes are no figures."""
+        """Without what happened long ago. Votes and ordinals are no figures."""
         return [
             (float(figure), stated)
             for (name, figure), stated in self.values.items()
-            if name == label != VOTE and "-" not in stated.marks
+            if name == label and label not in IN_WORDS and "-" not in stated.marks
         ]
 
 
@@ -118,7 +119,7 @@ def _value(entry: str) -> tuple[Value, Stated] | None:
     digits = at.rstrip("-<~")
     if not equals or not digits.lstrip("-").isascii() or not digits.lstrip("-").isdigit():
         return None
-    if label != VOTE and not _FIGURE.fullmatch(figure):
+    if label not in IN_WORDS and not _FIGURE.fullmatch(figure):
         return None
     return (label, figure), Stated(int(digits), at[len(digits) :])
 

@@ -28,7 +28,8 @@ _LONG_AGO = re.compile(
     r"\b(?:(?:months?|years?|decades?|century|centuries) (?:ago|earlier|before|after|since)|decades? of|"
     r"(?:last|previous|past|recent|earlier this|each|every|per|a) (?:year|decade|century|few years|two years)|"
     r"(?:this|so far this) year|in history|history of|historic|anniversary|since the (?:\w+ ){1,3}(?:began|started|"
-    r"broke out)|(?:war|conflict|crisis|uprising|pandemic|insurgency)\b.{0,40}\b(?:has|have) killed|previous(?:ly)?|"
+    r"broke out)|(?:war|conflict|crisis|uprising|pandemic|insurgency)\b.{0,60}\bkilled|"
+    r"\b(?:for|over|after|lasted) (?:\w+ ){1,3}(?:years|decades)|previous(?:ly)?|"
     r"on average|estimated \w+ people a year)\b",
     re.IGNORECASE,
 )

@@ -31,7 +31,8 @@ collapse: collapses collapsed broke breaks broken breached violates violated; ce
 agreement accord
 lift: lifts lifted; ban sanctions order curfew lockdown embargo restrictions siege blockade emergency alert warning
 block: blocks blocked; judge court watchdog regulator authority senate parliament republicans democrats tribunal
-free: released freed frees; prison jail custody hostages hostage prisoners prisoner bail charge detainees suspect
+free: released releases freed frees; crew sailors ship tanker vessel captives prison jail custody hostages \
+hostage prisoners prisoner bail charge detainees suspect
 ground: grounds grounded; agency regulator airline airlines planes rockets flights jets aircraft fleet
 """
 ACTS = """
@@ -93,20 +94,20 @@ PHRASES = {
 TURNING_PHRASES = frozenset({"cancel", "reverse", "overturn", "found alive", "free", "deny"})
 # Nouns as often as verbs, but in a headline.
 NOUNS = frozenset(
-    "orders claims fines signs bans rules grounds storms arrests charges drops blocks breaks sentences drop "
-    "halts won captured".split()
+    "orders claims fines signs bans rules grounds storms arrests charges drops blocks breaks sentences "
+    "drop halts won captured".split()
 )
 # These only count where a body, an official or a name does them.
 SPOKEN = frozenset(
-    "announce confirm order declare admit accuse condemn blame approve identify impose deploy apologise sign "
-    "rule".split()
+    "announce confirm order declare admit accuse condemn blame approve identify impose deploy apologise "
+    "sign rule".split()
 )
 OFFICIAL = frozenset(
-    "minister ministry ministers president governor mayor court judge jury prosecutor prosecutors parliament "
-    "army military navy police sheriff embassy regulator watchdog agency commission chancellor king queen "
-    "pope union premier council government administration authority authorities officials official kremlin "
-    "pentagon guard senate congress committee department bank operator owner company airline secretary "
-    "spokesman spokeswoman general rebels opposition".split()
+    "minister ministry ministers president governor mayor court judge jury prosecutor prosecutors "
+    "parliament army military navy police sheriff embassy regulator watchdog agency commission chancellor "
+    "king queen pope union premier council government administration authority authorities officials "
+    "official kremlin pentagon guard senate congress committee department bank operator owner company "
+    "airline secretary spokesman spokeswoman general rebels opposition".split()
 )
 BODIES = {
     word: key
@@ -135,18 +136,18 @@ SAYS = frozenset(
 )
 # Who is believed when they say something.
 SPEAKERS = frozenset(
-    "police minister ministry president governor mayor court judge prosecutor prosecutors army military navy sheriff "
-    "investigators investigator officials official authorities authority agency commission regulator watchdog "
-    "government coroner doctors inspectors auditors spokesman spokeswoman chancellor premier detectives service "
-    "survey company chief executive union report study letter documents".split()
+    "police minister ministry president governor mayor court judge prosecutor prosecutors army military "
+    "navy sheriff investigators investigator officials official authorities authority agency commission "
+    "regulator watchdog government coroner doctors inspectors auditors spokesman spokeswoman chancellor "
+    "premier detectives service survey company chief executive union report study letter documents".split()
 )
 # Stems that tell that somebody speaks, not what.
 SAYING = frozenset(
     map(
         stem,
-        "say says said saying tell tells told insist insists insisted warn warns warned urge urges vow vows "
-        "report reports reported according show shows claim claims new day week still police official officials "
-        "people".split(),
+        "say says said saying tell tells told insist insists insisted warn warns warned urge urges vow "
+        "vows report reports reported according show shows claim claims new day week still police "
+        "official officials people".split(),
     )
 )
 NOT_YET = frozenset(

@@ -235,8 +235,9 @@ class Sender:
     async def _prepare(self, channel: Channel) -> None:
         """What waited and is due goes on; a flood becomes one message. Raises ``Unavailable``."""
         await asyncio.to_thread(self._outbox.release, self._clock.now(), channel.name)
-        if channel.notifier.gap:
-            await asyncio.to_thread(self._outbox.gather, self._clock.now(), channel.name, channel.quiet)
+        flood = channel.notifier.gap > 0
+        while flood:
+            flood = await asyncio.to_thread(self._outbox.gather, self._clock.now(), channel.name, channel.quiet)
 
     async def _finish(self) -> None:
         workers = self._workers

@@ -280,11 +280,12 @@ def stale(account: Account) -> Iterator[str]:
             provider_id=row.provider_id,
             wanted=row.wanted,
         )
-        message = outbox.shown(edit, row.updated)
         posted = account.week.slack.kept[account.week.slack.channels[row.channel], row.provider_id]
+        at = row.updated or posted.at  # it was edited, or not yet
+        message = outbox.shown(edit, at)
         if not posted.payload.get("blocks"):
             continue  # Slack took it in plain text only
-        expected = texts({"blocks": slack_blocks.blocks(slack_blocks.alone(message), row.updated, buttons=True)})
+        expected = texts({"blocks": slack_blocks.blocks(slack_blocks.alone(message), at, buttons=True)})
         if posted.text != "\n".join(expected).strip():
             yield (
                 f"{title(account, account.rows[row.delivery_id])}, edited {len(posted.edits)} times, shows\n"

@@ -11,7 +11,7 @@ from daemon.store.digests import carry
 from daemon.store.holds import put_on_hold
 from daemon.store.outbox_rows import WAITING, Delivery, is_due, is_waiting, of_story, with_alerts
 from daemon.store.releasing import end_mutes, release
-from daemon.store.standing import decided, standing
+from daemon.store.standing import decided, is_blocked, standing
 from daemon.store.tables import alerts, deliveries
 
 _AT_ONCE = 100  # rows that are put aside in one transaction
@@ -26,7 +26,7 @@ def claim(connection: Connection, channel: str, now: float, quiet: Quiet | None)
     for row in _due(connection, channel, now):
         if row.in_doubt:  # it may have arrived: that is found out whatever is muted now
             return _take(connection, row, now)
-        if _is_blocked(connection, row, now):
+        if is_blocked(connection, row, now):
             continue
         if row.alert_id and end_mutes(connection, row, now):
             release(connection, channel, now)  # what they held comes before this one, where it is of the same story
@@ -51,28 +51,6 @@ def _due(connection: Connection, channel: str, now: float) -> Iterator[Row[Any]]
         for each in found:
             yield from connection.execute(with_alerts().where(_column.id == each.id, is_waiting()))
         found = connection.execute(query.where(place > (found[-1].created, found[-1].id)).limit(_PAGE)).all()
-
-
-def _is_blocked(connection: Connection, row: Row[Any], now: float) -> bool:
-    """Something of the same story has to reach the channel before.
-
-    Its first alert; for an update, also what another delivery carries. What waits for a digest of set times is told
-    on a route of its own.
-    """
-    if row.kind not in ("update", "escalation"):
-        return False
-    return any(
-        _comes_before(other, row, now)
-        for other in of_story(connection, row.story_id, row.channel)
-        if other.id != row.id and other.carrier != row.id and not other.held.startswith("digest ")
-    )
-
-
-def _comes_before(other: Row[Any], row: Row[Any], now: float) -> bool:
-    if other.state == "held" and other.carrier:
-        return bool(row.kind == "update")
-    unsent = other.state in ("pending", "retry", "sending") or (other.state == "held" and other.due <= now)
-    return bool(other.kind == "first" and unsent)
 
 
 def _take(connection: Connection, row: Row[Any], now: float) -> Delivery | None:

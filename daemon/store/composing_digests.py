@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row
 
 from consumers.errors import Reject
 from consumers.model import Digest, Message, NearMiss, Topic, TopicDigest
@@ -27,7 +27,6 @@ def compose_digest(store: Store, delivery: Delivery, page: str) -> Digest:
     """From the stories as they stand now. Raises ``Reject`` where nothing of it is left to tell."""
     carries = from_json(Carries, delivery.carries or "")
     with store.read() as connection:
-        created = connection.execute(select(_column.created).where(_column.id == delivery.id)).scalar() or delivery.at
         rows = connection.execute(
             with_alerts().where(_column.carrier == delivery.id, _column.state == "held", _column.alert_id != "")
         ).all()
@@ -38,7 +37,7 @@ def compose_digest(store: Store, delivery: Delivery, page: str) -> Digest:
     topics = _with_near_misses(store, delivery.channel, carries, sorted(told, key=_newest_first))
     return Digest(
         delivery_id=delivery.id,
-        at=created,
+        at=delivery.since,
         reason=carries.reason,
         title=carries.title,
         lead=carries.lead,

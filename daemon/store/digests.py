@@ -43,6 +43,7 @@ class Cause:
     what: str = ""  # the set times, the quiet hours, or what is said of the mute
     near_since: float = 0.0
     near_until: float = 0.0
+    created: float | None = None  # its place in the queue; None: behind all others
 
 
 def bring_together(connection: Connection, channel: str, cause: Cause, ids: Sequence[str], now: float) -> str:
@@ -56,7 +57,9 @@ def bring_together(connection: Connection, channel: str, cause: Cause, ids: Sequ
     number = connection.execute(select(func.count()).where(_column.carrier == name)).scalar_one()
     told = to_json(_carries(cause, number)).decode()
     if fresh:
-        insert_new(deliveries, [new_row(name, channel, now, carries=told)], connection=connection)
+        created = now if cause.created is None else cause.created
+        row = new_row(name, channel, now, carries=told, created=created)
+        insert_new(deliveries, [row], connection=connection)
     else:
         connection.execute(update(deliveries).where(_column.id == name).values(carries=told))
     return name

@@ -130,13 +130,16 @@ class Outbox:
         with self._store.write() as connection:
             release(connection, channel, now)
 
-    def gather(self, now: float, channel: str, quiet: Quiet | None = None) -> None:
-        """For a channel that needs a pause between two messages: what is too much for it becomes one."""
+    def gather(self, now: float, channel: str, quiet: Quiet | None = None) -> bool:
+        """For a channel that needs a pause between two messages: of what is too much for it, a part becomes one.
+
+        False where nothing is too much (any more).
+        """
         with self._store.read() as connection:
             if not is_flood(connection, channel, now):
-                return
+                return False
         with self._store.write() as connection:
-            gather(connection, channel, now, quiet)
+            return gather(connection, channel, now, quiet)
 
     def claim(self, now: float, channel: str, quiet: Quiet | None = None) -> Delivery | None:
         """The oldest due delivery of the channel that need not wait, now ``sending``; ``None`` where there is none.

@@ -11,8 +11,8 @@ from daemon.store.digests import Cause, about, bring_together
 from daemon.store.holds import go, put_on_hold
 from daemon.store.ledger import tell
 from daemon.store.outbox_rows import IS_FREE, is_due, is_released, with_alerts
-from daemon.store.standing import decided, facts_of, standing
-from daemon.store.tables import deliveries
+from daemon.store.standing import decided, facts_of, is_blocked, standing
+from daemon.store.tables import alerts, deliveries
 
 FLOOD = 10  # due deliveries; more than these come as one message where a channel needs a pause between two
 _AT_ONCE = 500  # rows in one transaction: some 0.5 s
@@ -38,6 +38,7 @@ def release(connection: Connection, channel: str, now: float) -> None:
         rows = connection.execute(query).all()  # with what those held
     in_force = mutes.in_force(connection, now, locked=True) if rows else ()
     groups: dict[tuple[str, float], list[Row[Any]]] = {}
+    together = {row.id for row in rows}
     begun: dict[str, tuple[str, float]] = {}  # where a story's first alert is, what is added to it goes as well
     for row in rows:
         if not row.alert_id:
@@ -46,6 +47,9 @@ def release(connection: Connection, channel: str, now: float) -> None:
         stands = standing(connection, row)
         again = decided(connection, row, stands, in_force, None, now) if stands else None
         if again and put_on_hold(connection, row, again, now):
+            continue
+        if is_blocked(connection, row, now, together):
+            go(connection, row.id, now, "")
             continue
         key = row.held, row.due
         if row.kind == "first":
@@ -124,24 +128,31 @@ def is_flood(connection: Connection, channel: str, now: float) -> bool:
     return len(connection.execute(query).all()) > FLOOD
 
 
-def gather(connection: Connection, channel: str, now: float, quiet: Quiet | None) -> None:
-    """Where more is due than a channel can show one by one, all of it becomes one message, in its order.
+def gather(connection: Connection, channel: str, now: float, quiet: Quiet | None) -> bool:
+    """Where more is due than a channel can show one by one, it becomes one message, in the place of the first.
 
-    An escalation goes alone: it is to be noticed. So does what a digest before failed to tell.
+    An escalation goes alone: it is to be noticed. So does what a digest before failed to tell. False: there is no flood
+    any more.
     """
-    query = with_alerts().where(is_due(now), _column.channel == channel, *_ORDINARY)
-    rows = [row for row in connection.execute(query.limit(_AT_ONCE_IN_A_FLOOD)).all() if row.kind != "escalation"]
+    query = with_alerts().where(is_due(now), _column.channel == channel, *_ORDINARY, alerts.c.kind != "escalation")
+    rows = connection.execute(query.limit(_AT_ONCE_IN_A_FLOOD)).all()
     if len(rows) <= FLOOD:
-        return
+        return False
+    ended = [end_mutes(connection, row, now) for row in rows]
+    if any(ended):
+        release(connection, channel, now)
     in_force = mutes.in_force(connection, now, locked=True)
-    going = []
+    together, going = {row.id for row in rows}, []
     for row in rows:
         stands = standing(connection, row)
         wait = decided(connection, row, stands, in_force, quiet, now) if stands else None
         if not (wait and put_on_hold(connection, row, wait, now)):
-            going.append(row.id)
-    if len(going) > FLOOD:
-        bring_together(connection, channel, Cause(key=("flood", going[0]), reason="flood"), going, now)
+            going.append(row)
+    told = [row for row in going if not is_blocked(connection, row, now, together)]
+    if len(told) <= FLOOD:
+        return len(going) < len(rows)
+    cause = Cause(key=("flood", told[0].id), reason="flood", created=told[0].created)
+    return bool(bring_together(connection, channel, cause, [row.id for row in told], now))
 
 
 _ORDINARY = (_column.alert_id != "", IS_FREE, ~_column.in_doubt)

@@ -1,6 +1,6 @@
 """How a delivery stands when it is about to go out: what ``consumers.holding`` has to know of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -10,7 +10,7 @@ from consumers.ids import delivery_id, match_id
 from consumers.model import Fact, Story, Topic
 from daemon.store.holds import FOR_GOOD
 from daemon.store.ledger import in_chunks
-from daemon.store.outbox_rows import of_story
+from daemon.store.outbox_rows import WAITING, of_story
 from daemon.store.tables import stories, story_matches, topic_versions
 from daemon.wire import from_json
 
@@ -39,6 +39,29 @@ def decided(
 ) -> Hold | None:
     """Whether it waits: for a reason of its own, or since its story's first alert does."""
     return hold(stands, mutes, quiet, now) or _with_first(connection, row, now)
+
+
+def is_blocked(connection: Connection, row: Row[Any], now: float, together: Collection[str] = ()) -> bool:
+    """Something of the same story has to reach the channel before.
+
+    Its first alert; for an update, also what another delivery carries. What waits for a digest of set times is told
+    on a route of its own. ``together``: ids of what goes out with it.
+    """
+    if row.kind not in ("update", "escalation"):
+        return False
+    return any(
+        _comes_before(other, row, now)
+        for other in of_story(connection, row.story_id, row.channel)
+        if other.id != row.id and other.id not in together and other.carrier != row.id
+        if not other.held.startswith("digest ")
+    )
+
+
+def _comes_before(other: Row[Any], row: Row[Any], now: float) -> bool:
+    if other.state == "held" and other.carrier:
+        return bool(row.kind == "update")
+    unsent = other.state in (*WAITING, "sending") or (other.state == "held" and other.due <= now)
+    return bool(other.kind == "first" and unsent)
 
 
 def story_of(connection: Connection, story_id: str) -> Story | None:
