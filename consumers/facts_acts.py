@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from consumers.facts_notes import may_note, note_in
-from consumers.facts_reading import Reading, Sentence
+from consumers.facts_reading import READ_CHARS, Reading, Sentence
 from consumers.facts_verbs import (
     ACTIVE_ONLY,
     ASIDES,
@@ -66,8 +66,9 @@ class Acts:
     @cached_property
     def every(self) -> tuple[Act, ...]:
         found: list[Act] = []
+        noted = may_note(f"{self._reading.article.title}\n{self._reading.article.text[:READ_CHARS]}")
         for sentence in self._reading.sentences:
-            if may_note(sentence.text) and (note := _note(sentence.text, sentence.number)):
+            if noted and (note := _note(sentence.text, sentence.number)):
                 found.append(note)
             elif self._reading.english:
                 found.extend(_acts(sentence))

@@ -87,7 +87,7 @@ PHRASES = {
     "reverse": ("backed down", "backs down", "u-turn", "walked back", "walks back"),
     "found alive": ("found alive",),
     "free": ("walks free", "walked free", "set free"),
-    "convict": ("found guilty", "pleads guilty", "pleaded guilty", "guilty of"),
+    "convict": ("found guilty", "pleads guilty", "pleaded guilty"),
     "overturn": ("struck down", "strikes down"),
     "deny": ("not guilty",),
 }

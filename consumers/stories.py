@@ -19,7 +19,7 @@ from consumers.model import Match, Story
 from consumers.story_fit import FitRule, Standing, best, gaps, one_story
 from consumers.story_members import Boilerplate, Member, headline, member_of
 from consumers.story_reports import same_page, with_copies, with_report
-from consumers.story_space import StorySpace
+from consumers.story_space import Floats, StorySpace
 
 DAY = 86_400.0
 
@@ -195,7 +195,8 @@ class _TopicStories:
     def place(self, match: Match, now: float) -> Placed:
         self.forget(now)
         member = member_of(match, now, boilerplate=self._boilerplate)
-        warm = self._repeated(member) or self._best(member)
+        wholes = self._space.cosines(member)
+        warm = self._repeated(member, wholes) or self._best(member, wholes)
         founded = warm is None
         if warm is None:
             name = story_id(match.id)
@@ -289,11 +290,10 @@ class _TopicStories:
 
     # -- comparing
 
-    def _repeated(self, member: Member) -> _Warm | None:
+    def _repeated(self, member: Member, cosines: Floats) -> _Warm | None:
         """The story of an article whose text this one repeats, or is repeated in."""
         if not len(member.shingles) or not len(self._space):
             return None
-        cosines = self._space.cosines(member)
         for row in np.argsort(-cosines, kind="stable")[:REPEATS]:
             if cosines[row] < REPEAT_COSINE:
                 return None
@@ -302,12 +302,12 @@ class _TopicStories:
                 return self.matches[other.match_id]
         return None
 
-    def _best(self, member: Member) -> _Warm | None:
+    def _best(self, member: Member, wholes: Floats) -> _Warm | None:
         if not self._warm:
             return None
         warm, standing = self._standing()
         away = gaps(standing, member.report.at, member.report.at)
-        found = best(self._space, self._space.likeness(member), standing, away, self._rule.fit)
+        found = best(self._space, self._space.likeness(member, wholes), standing, away, self._rule.fit)
         return None if found is None else warm[found]
 
     def _merge(self, warm: _Warm, now: float) -> tuple[_Warm, tuple[Merged, ...]]:

@@ -55,11 +55,11 @@ class StorySpace:
         """Of the whole articles: of one that is not held with each that is."""
         return self._wholes.cosines(member.vector, len(self))
 
-    def likeness(self, member: Member) -> Floats:
-        """Of one that is not held with each that is; (len,), about 0 to 1."""
+    def likeness(self, member: Member, wholes: Floats) -> Floats:
+        """Of one that is not held with each that is; (len,), about 0 to 1. ``wholes``: its ``cosines``."""
         count = len(self)
         return (
-            WHOLE * self._wholes.cosines(member.vector, count)
+            WHOLE * wholes
             + TITLE * self._titles.cosines(member.title_vector, count)
             + WORDS * self._words.cosines(member.words)
             + TITLE_WORDS * self._title_words.cosines(member.title)

@@ -385,6 +385,16 @@ def text_of(account: Account, channel: str, delivery_id: str) -> str:
     return " ".join(part.get_content().split())
 
 
+def bloated(account: Account) -> Iterator[str]:
+    """The processes remember no more at the end of the week than they need: what is on the wire, the warm stories."""
+    week = account.week
+    if (kept := held_by_object(week.sender)) > _MOST_OF_SENDER:
+        yield f"the sender holds {kept} things"
+    warm = len([story for story in account.stories if not story.merged_into])
+    if len(week.alerter_told) > 2 * warm + 100:
+        yield f"the alerter remembers {len(week.alerter_told)} stories as told, of {warm}"
+
+
 CHECKS = (
     lost,
     unrecorded,

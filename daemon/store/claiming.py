@@ -11,7 +11,7 @@ from daemon.store.digests import carry
 from daemon.store.holds import put_on_hold
 from daemon.store.outbox_rows import WAITING, Delivery, is_due, is_waiting, of_story, with_alerts
 from daemon.store.releasing import end_mutes, release
-from daemon.store.standing import decided, is_blocked, standing
+from daemon.store.standing import decided, is_blocked, same_route, standing
 from daemon.store.tables import alerts, deliveries
 
 _AT_ONCE = 100  # rows that are put aside in one transaction
@@ -100,13 +100,11 @@ def _take_along(connection: Connection, row: Row[Any], now: float) -> None:
     """
     if not row.alert_id or row.carrier:
         return
-    if row.held.startswith("digest "):
-        return
     others = [
         other.id
         for other in of_story(connection, row.story_id, row.channel)
         if other.kind == row.kind and other.state in WAITING and not other.carrier and not other.in_doubt
-        if other.id != row.id and not other.held.startswith("digest ")
+        if other.id != row.id and same_route(other, row)
     ]
     if others:
         carry(connection, row.id, others)

@@ -53,7 +53,7 @@ def is_blocked(connection: Connection, row: Row[Any], now: float, together: Coll
         _comes_before(other, row, now)
         for other in of_story(connection, row.story_id, row.channel)
         if other.id != row.id and other.id not in together and other.carrier != row.id
-        if not other.held.startswith("digest ")
+        if same_route(other, row)
     )
 
 
@@ -97,7 +97,7 @@ def _with_first(connection: Connection, row: Row[Any], now: float) -> Hold | Non
             each
             for each in of_story(connection, row.story_id, row.channel)
             if each.kind == "first" and each.state == "held" and not each.carrier and each.due > now
-            if not each.held.startswith("topic ") and _at_set_times(each) == _at_set_times(row)
+            if not each.held.startswith("topic ") and same_route(each, row)
         ),
         key=lambda each: each.due,
         default=None,
@@ -107,9 +107,10 @@ def _with_first(connection: Connection, row: Row[Any], now: float) -> Hold | Non
     return Hold(held=first.held, why="waits for the first alert of its story", until=first.due)
 
 
-def _at_set_times(row: Row[Any]) -> bool:
+def same_route(one: Row[Any], other: Row[Any]) -> bool:
     """A channel that is told at once and at set times has two deliveries of one alert."""
-    return bool(row.id != delivery_id(row.alert_id, row.channel))
+    at_once = [row.id == delivery_id(row.alert_id, row.channel) for row in (one, other)]
+    return at_once[0] == at_once[1]
 
 
 def _told_by(connection: Connection, row: Row[Any]) -> str:
