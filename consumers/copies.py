@@ -66,8 +66,9 @@ def shingles_of(spoken: Iterable[str]) -> Shingles:
     for end in ends[:-1]:
         within[end - SHINGLE + 1 : end] = False
     runs = sliding_window_view(np.array(hashes, dtype=np.uint64), SHINGLE)[within] @ _FACTORS
-    found = np.sort((runs >> np.uint64(32)).astype(np.uint32))
-    return found[np.append(True, found[1:] != found[:-1])]  # ``np.unique`` takes ten times as long for so few
+    found: Shingles = np.sort((runs >> np.uint64(32)).astype(np.uint32))
+    once: Shingles = found[np.append(True, found[1:] != found[:-1])]  # ``np.unique`` takes ten times as long
+    return once
 
 
 def shared(one: Shingles, other: Shingles) -> float:

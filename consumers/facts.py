@@ -9,7 +9,8 @@ from consumers.facts_count_words import DISTANCES, GROWING
 from consumers.facts_counts import Count, Counts
 from consumers.facts_figures import is_early, is_new, said
 from consumers.facts_known import Known, Stated, Value
-from consumers.facts_names import Name, Names, Nation, is_known
+from consumers.facts_name_runs import Name
+from consumers.facts_names import Names, Nation, is_known
 from consumers.facts_reading import Reading, meant, quote
 from consumers.facts_verbs import SAYING
 from consumers.model import Fact, FactKind

@@ -25,6 +25,7 @@ from consumers.facts_verbs import (
     PHRASE_ENDS,
     PHRASES,
     PLURALS,
+    REFUSED,
     SAYS,
     SPEAKERS,
     SPOKEN,
@@ -121,6 +122,8 @@ def _is_done(sentence: Sentence, at: int, act: str, near: frozenset[str]) -> boo
     if not NOT_YET.isdisjoint(before):
         return False
     if near and near.isdisjoint(words[max(0, at - _NEAR) : at + _NEAR + 1]):
+        return False
+    if act == "deny" and not REFUSED.isdisjoint(words[at + 1 : at + 2]):
         return False
     if act in ACTIVE_ONLY and (not BEING.isdisjoint(before) or words[at + 1 : at + 2] == ("of",)):
         return False

@@ -77,8 +77,8 @@ MONTHS = frozenset(
 PART = frozenset("including includes among no".split())
 ASIDE = frozenset("including among most mostly many some mainly at all one two three four five".split())
 ENDS = frozenset(
-    "and but or ; : ( ) – — while as whose attend attended mourn mourned protest protested rally gather "
-    "gathered march marched demand pray after before when".split()
+    "and but or that which suggests ; : ( ) – — while as whose attend attended mourn mourned protest protested rally "
+    "gather gathered march marched demand pray after before when".split()
 )
 TO = frozenset(
     "to at is was reaches reached passes passed crosses crossed topped hits hit stands of exceeds tops "

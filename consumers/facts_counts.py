@@ -31,6 +31,8 @@ from consumers.facts_people import counted_people, ends_number, is_age, is_denie
 from consumers.facts_reading import Reading, Sentence
 from consumers.model import FactKind
 
+_NO_COUNT_AHEAD = TIMES | MONTHS | {"-"}  # "12 hours", "12 March", "12-page"
+_NO_COUNT_BEHIND = PART | MONTHS
 MAX_COUNTS = 40  # of one article
 
 
@@ -125,14 +127,14 @@ def _count(sentence: Sentence, number: Number, following: Number | None, lowers:
             yield Count("number", "years in prison", value / _per_year(words, number), precision, sentence, lowers)
     elif label := _scale(words, number):
         yield Count("number", label, value, precision, sentence, lowers)
-    elif after in TIMES or before in PART or before in MONTHS or after in MONTHS or is_age(words, number):
+    elif after in _NO_COUNT_AHEAD or before in _NO_COUNT_BEHIND or is_age(words, number):
         return
     elif before == "of" and number.first > 1 and ends_number(words, number.first - 2):
         return  # the whole of "90 of 120 were rescued"
     elif label := counted_people(words, number, following):
         more = "another" in (before, *words[number.first : number.start]) or after in ("more", "additional")
         yield Count("toll", label, value, precision, sentence, lowers, more and label == "toll")
-    elif label := _thing(words, number):
+    elif (label := _thing(words, number)) and not _is_model(sentence, number):
         yield Count("number", label, value, precision, sentence, lowers)
 
 
@@ -143,6 +145,11 @@ def _per_year(words: tuple[str, ...], number: Number) -> int:
 def _is_span(words: tuple[str, ...], at: int) -> bool:
     """ "62-year-old", "10-month"."""
     return words[at : at + 1] == ("-",) and words[at + 1 : at + 2] != () and words[at + 1].startswith(SPANS)
+
+
+def _is_model(sentence: Sentence, number: Number) -> bool:
+    """ "Falcon 9 rockets"."""
+    return number.start > 1 and sentence.words[number.start - 1][0].isupper()
 
 
 def _thing(words: tuple[str, ...], number: Number) -> str:

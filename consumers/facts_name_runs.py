@@ -96,7 +96,7 @@ def names_in(sentence: Sentence, vocabulary: frozenset[str]) -> Iterator[Name]:
 def _is_name(word: str, vocabulary: frozenset[str]) -> bool:
     if not word[0].isupper() or not 1 < len(word) <= LONGEST or word.endswith(_CONTRACTED):
         return False
-    lower = word.lower()
+    lower = _POSSESSIVE.sub("", word.lower())
     if word.isupper():
         return len(word) <= ACRONYM and (lower not in NO_NAME or lower == "who")
     if "-" in word and not word.rpartition("-")[2][:1].isupper():  # "Obama-era"
@@ -111,9 +111,7 @@ def _name(sentence: Sentence, start: int, end: int) -> Name | None:
     whole = words[start:end]
     if len(whole) > 2 and all(map(str.isupper, whole)):  # a line that shouts
         return None
-    while start < end and (words[start].lower() in GENERIC or words[start] in LINKS):
-        start += 1
-    while start < end - 1 and name_stem(words[start]) in nation_words():  # "Russia's Vladimir Putin", "U.S. Navy"
+    while start < end and _only_leads(words[start], last=start == end - 1):
         start += 1
     kept = tuple(word for word in words[start:end])
     telling = [
@@ -141,6 +139,11 @@ def _name(sentence: Sentence, start: int, end: int) -> Name | None:
         acts=before in ("as", "names", "identified", "named"),
         placed=_placed(sentence, start, before, after, len(telling)),
     )
+
+
+def _only_leads(word: str, *, last: bool) -> bool:
+    """ "US President Vladimir Putin" is Vladimir Putin; what is left of "the US" is a nation."""
+    return word.lower() in GENERIC or word in LINKS or (not last and name_stem(word) in nation_words())
 
 
 def _placed(sentence: Sentence, start: int, before: str, after: str, size: int) -> bool:

@@ -33,7 +33,7 @@ GENERIC = frozenset(
 )
 NO_NAME = FUNCTION_WORDS | frozenset(
     "i me nobody everyone someone everything nothing yes no nor yet still here some many several most two "
-    "three four five six seven eight nine ten eleven twelve fifteen eighteen twenty close watch more um "
+    "three four five six seven eight nine ten eleven twelve fifteen eighteen twenty close watch more photos um "
     "obviously dozens hundreds thousands first last next another few none thousands meanwhile however "
     "although though despite since police according like unlike even just now only also among amid your let "
     "thank thanks hi hello oh well ahead once perhaps maybe say says said asked".split()

@@ -16,7 +16,8 @@ SUBJECT = 4  # words of a headline: who is named there does something
 OFTEN = 3  # mentions of an actor that the headline does not name
 KNOWN_CHARS = 20_000  # of a text: whoever is named there is known
 
-_CAPITALISED = re.compile(r"(?<!\w)[^\W\d_a-z][\w'’]{1,40}")
+_CAPITALISED = re.compile(r"(?<!\w)[^\W\d_a-z][\w']{1,40}")
+_OUTLET = 4  # letters that are not by chance in a host's name
 _CAPTION = 0.7  # of a headline's long words begin with a capital: it is in title case and tells no names
 
 
@@ -42,7 +43,7 @@ class Names:
     def said(self) -> frozenset[str]:
         """Stems of every word that is written with a capital, initials, and "nation X": whoever is in it is known."""
         article = self._reading.article
-        text = f"{article.title}\n{article.text[:KNOWN_CHARS]}"
+        text = f"{article.title}\n{article.text[:KNOWN_CHARS]}".replace("’", "'")
         stems = {name_stem(word) for word in dict.fromkeys(_CAPITALISED.findall(text))}
         initials = {name.initials for name in self._every.values()} - {""}
         stems.update(stem for name in self._every.values() for stem in name.stems)
@@ -51,8 +52,10 @@ class Names:
     @cached_property
     def prominent(self) -> tuple[Name, ...]:
         """In the headline and in the text; or at its beginning and again."""
-        source = self._reading.source
-        return tuple(name for name in self._every.values() if _leads(name) and name.stems[-1] not in source)
+        return tuple(name for name in self._every.values() if _leads(name) and not self._publishes(name))
+
+    def _publishes(self, name: Name) -> bool:
+        return len(name.stems[-1]) >= _OUTLET and name.stems[-1] in self._reading.source
 
     @cached_property
     def nations(self) -> tuple[Nation, ...]:

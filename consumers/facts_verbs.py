@@ -71,7 +71,7 @@ announce: announces announced
 confirm: confirms confirmed
 accuse: accuses accused
 condemn: condemns condemned
-investigate: investigates investigating
+investigate: investigates
 investigate: opens opened launches launched; investigation inquiry probe
 identify: identifies identified
 sue: sues sued
@@ -90,6 +90,7 @@ PHRASES = {
     "convict": ("found guilty", "pleads guilty", "pleaded guilty"),
     "overturn": ("struck down", "strikes down"),
     "deny": ("not guilty",),
+    "investigate": ("is investigating", "are investigating"),
 }
 TURNING_PHRASES = frozenset({"cancel", "reverse", "overturn", "found alive", "free", "deny"})
 # Nouns as often as verbs, but in a headline.
@@ -154,11 +155,15 @@ NOT_YET = frozenset(
     "to could may might would should will must can not never if wants cannot won't wouldn't didn't don't "
     "refuses refused threatens threatened unless whether or before until recently newly previously".split()
 )
-ASIDES = frozenset("who which whose after when since while where despite following accused alleged because".split())
+ASIDES = frozenset(
+    "who which whose after when since while where despite following accused alleged because that's".split()
+)
 HEADLINE_ASIDES = frozenset("who which whose accused alleged almost nearly".split())
 BEING = frozenset("being been be was were is are gets got".split())
 ATTACKER = frozenset("gunman suspect attacker shooter bomber gunmen suspects attackers".split())
 # Said of so much that only a headline makes them news.
+# "Denied him entry" is no denial.
+REFUSED = frozenset("him her them us me entry access permission bail".split())
 ACTIVE_ONLY = frozenset("accuse condemn announce blame".split())
 FELL_BEFORE = frozenset("by in after at on , when during as".split())
 HEADLINE_ONLY = frozenset("announce rule".split())

@@ -36,11 +36,11 @@ class FitRule:
     decay_days: float = 0.8
     most_decay: float = 0.24
     # two stories
-    merge: float = 0.56
+    merge: float = 0.60
     merge_decay: float = 1.96
-    merge_background: float = 0.4
+    merge_background: float = 0.5
     merge_runners_up: int = 5
-    merge_from: int = 4  # reports that both have: what two or three say in common may be the day's one subject
+    merge_from: int = 2  # reports that both have
     adopt: float = 0.40  # a story of at most ``small`` by one of at least ``great``
     small: int = 8
     great: int = 20

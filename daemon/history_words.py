@@ -1,6 +1,7 @@
 """What became of an alert on a channel, in words: for the command and the page. Pure."""
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Protocol, TypeVar
 
 from consumers.holding import moment
@@ -64,6 +65,15 @@ def stands(telling: Telling, stamp: Stamp, *, story: Story | None = None) -> str
         case "dead":
             return _with_reason(f"given up {stamp(telling.updated)}, {tries}", telling)
     return f"waiting since {stamp(telling.created)}"
+
+
+def steps(telling: Telling, stamp: Stamp) -> Sequence[tuple[float, str]]:
+    """(when, what) of each step, in the order of time; what was repeated at once is one, with how often."""
+    told = []
+    for what, same in groupby(telling.steps, key=lambda step: event(step, telling)):
+        first, *others = [step.at for step in same]
+        told.append((first, f"{what} ({len(others) + 1} times, last {stamp(others[-1])})" if others else what))
+    return told
 
 
 def event(step: Step, telling: Telling) -> str:

@@ -6,10 +6,12 @@ import asyncio
 import email
 import email.policy
 import random
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from email.message import EmailMessage
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from pathlib import Path
@@ -21,7 +23,7 @@ from sqlalchemy import and_, func, or_, select
 
 from consumers.alerting import Alerter, Decisions
 from consumers.holding import Mute, MuteKind
-from consumers.model import Match, Message, Receipt
+from consumers.model import Match, Message, Receipt, Story
 from consumers.notify import Tidings
 from consumers.notify.mail import MailNotifier
 from consumers.notify.slack import SlackNotifier
@@ -179,7 +181,10 @@ class Week:
         self.troubles: list[Trouble] = []
         self.mail_troubles: list[Trouble] = []
         self.outages: list[tuple[float, float]] = []  # of Slack, until somebody mends it
+        self.failed: list[tuple[str, Answer]] = []  # calls of Slack's that failed on purpose
         self.starts: list[float] = []  # of the sender
+        self.alerters = 0
+        self.sizes: list[tuple[float, int, int, int]] = []  # when, things of the sender, of the alerter, its matches
         self.told: list[tuple[float, Sequence[Match]]] = []
         self.mutes_added: list[Mute] = []
         self.clock: WeekClock
@@ -221,6 +226,9 @@ class Week:
     # -- time
 
     async def _step(self) -> None:
+        if self._rounds % 20 == 0:
+            matches = len(self.alerter._tracker)
+            self.sizes.append((self.clock.now(), things(self.sender), things(self.alerter), matches))
         while self._script and self._script[0].at <= self.clock.now():
             heappop(self._script).do()
         calls = self.wire.calls
@@ -267,6 +275,7 @@ class Week:
     # -- the processes
 
     def _start_alerter(self) -> None:
+        self.alerters += 1
         self.alerter_life = Life(-1)
         store: Any = MortalStore(self.store, self.alerter_life)
         self.alerter = Alerter(settle=1.0, rule=_RULE)
@@ -346,10 +355,10 @@ class Week:
         with self.store.write() as connection:
             insert_new(topic_versions, rows, connection=connection)
         for batch in self.news.batches:
-            self.at(batch.at, lambda matches=batch.matches: self._tell(matches))  # type: ignore[misc]
+            self.at(batch.at, partial(self._tell, batch.matches))
         for _ in range(6):
             again = self.rng.choice(self.news.batches)  # read twice: the first time was not committed
-            self.at(again.at + 60 * self.rng.random(), lambda matches=again.matches: self._tell(matches))  # type: ignore[misc]
+            self.at(again.at + 60 * self.rng.random(), partial(self._tell, again.matches))
         self._plan_deaths()
         self._plan_mutes()
         self._plan_troubles()
@@ -357,10 +366,10 @@ class Week:
     def _plan_deaths(self) -> None:
         for _ in range(30):
             batch, moments = self.rng.choice(self.news.batches), self.rng.randint(1, 90)
-            self.at(batch.at - 0.5, lambda moments=moments: self._kill_sender(moments))  # type: ignore[misc]
+            self.at(batch.at - 0.5, partial(self._kill_sender, moments))
         for _ in range(30):
             batch, moments = self.rng.choice(self.news.batches), self.rng.randint(1, 7)
-            self.at(batch.at - 0.5, lambda moments=moments: self._kill_alerter(moments))  # type: ignore[misc]
+            self.at(batch.at - 0.5, partial(self._kill_alerter, moments))
 
     def _kill_sender(self, moments: int) -> None:
         self.sender_life.moments = moments
@@ -369,15 +378,15 @@ class Week:
         self.alerter_life.moments = moments
 
     def _plan_mutes(self) -> None:
-        for number in range(14):
-            when = self.begin + self.rng.random() * 6.5 * DAY
-            self.at(when, lambda number=number: self._mute(number))  # type: ignore[misc]
+        for number in range(16):
+            when = self.rng.choice(self.news.batches).at + 30  # of something that goes on
+            kind: MuteKind = self.rng.choice(("story", "story", "topic", "source"))
+            self.at(when, partial(self._mute, f"{number:032}", kind))
 
-    def _mute(self, number: int) -> None:
+    def _mute(self, name: str, kind: MuteKind) -> None:
         now = self.clock.now()
-        kind: MuteKind = self.rng.choice(("story", "story", "topic", "source"))
         mute = Mute(
-            id=f"{number:032}",
+            id=name,
             kind=kind,
             target=self._target(kind),
             since=now,
@@ -395,14 +404,13 @@ class Week:
         Mutes(self.store).end(mute_id, self.clock.now(), "ended by Ben")
 
     def _target(self, kind: MuteKind) -> str:
-        if kind == "topic":
-            return self.rng.choice(TOPICS).id
-        if kind == "source":
-            return f"{self.rng.choice('abcdefgh')}.example"
         with self.store.read() as connection:
-            newest = select(alerts.c.story_id).order_by(alerts.c.at.desc(), alerts.c.id).limit(5)
-            found = connection.execute(newest).scalars().all()
-        return self.rng.choice(found) if found else "none"
+            newest = select(alerts.c.story_id, alerts.c.topic_id).order_by(alerts.c.at.desc(), alerts.c.id).limit(3)
+            found = connection.execute(newest).all()
+        if kind == "source" or not found:
+            return f"{self.rng.choice('abcdefgh')}.example"
+        chosen = self.rng.choice(found)
+        return str(chosen.topic_id if kind == "topic" else chosen.story_id)
 
     # -- what fails
 
@@ -447,6 +455,11 @@ class Week:
         self.sender.set_channels(self._channels())
 
     def _misbehaves(self, method: str, now: float) -> Answer | None:
+        if (answer := self._fault(method, now)) is not None:
+            self.failed.append((method, answer))
+        return answer
+
+    def _fault(self, method: str, now: float) -> Answer | None:
         for trouble in self.troubles:
             if trouble.begin <= now < trouble.end and self._faults.random() < trouble.share:
                 return self._faults.choice(trouble.answers)
@@ -466,3 +479,20 @@ class Week:
 def _unless_killed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     if not isinstance(context.get("exception"), Killed):
         loop.default_exception_handler(context)
+
+
+def things(root: object) -> int:
+    """What an object of ours holds in containers, its own and those of the objects it holds."""
+    left, seen, number = [root], set[int](), 0
+    while left:
+        each = left.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, dict | list | tuple | set | frozenset | deque):
+            number += len(each)
+            left += [*each.keys(), *each.values()] if isinstance(each, dict) else each
+        elif type(each).__module__.startswith(("consumers.", "daemon.", "tests.")) and not isinstance(each, Store | MortalStore | WeekClock | Story):
+            slots = (name for kind in type(each).__mro__ for name in getattr(kind, "__slots__", ()))
+            left += [getattr(each, name, None) for name in (*slots, *getattr(each, "__dict__", ()))]
+    return number

@@ -386,13 +386,42 @@ def text_of(account: Account, channel: str, delivery_id: str) -> str:
 
 
 def bloated(account: Account) -> Iterator[str]:
-    """The processes remember no more at the end of the week than they need: what is on the wire, the warm stories."""
+    """The sender remembers what is on the wire, the alerter its warm stories, and no more, however long they live."""
+    for at, sender, alerter, matches in account.week.sizes:
+        when = datetime.fromtimestamp(at, _PARIS)
+        if sender > 500:
+            yield f"{when:%a %H:%M}: the sender holds {sender} things"
+        if alerter > 500 + 250 * matches:
+            yield f"{when:%a %H:%M}: the alerter holds {alerter} things for {matches} matches"
+
+
+def missing(account: Account) -> list[str]:
+    """What did not happen in this week."""
     week = account.week
-    if (kept := held_by_object(week.sender)) > _MOST_OF_SENDER:
-        yield f"the sender holds {kept} things"
-    warm = len([story for story in account.stories if not story.merged_into])
-    if len(week.alerter_told) > 2 * warm + 100:
-        yield f"the alerter remembers {len(week.alerter_told)} stories as told, of {warm}"
+    reasons = Counter(from_json(Carries, row.carries).reason for row in account.rows.values() if row.carries)
+    events = Counter(step.event for step in account.steps)
+    whys = Counter(step.why.partition(" ")[0] for step in account.steps if step.event == "held")
+    kinds = Counter(alert.kind for alert in account.alerts.values())
+    methods = Counter(method for method, _ in week.failed)
+    happened = {
+        "set times": reasons["times"],
+        "catch-up": reasons["quiet hours"],
+        "a mute that held something": reasons["mute"],
+        "a flood": reasons["flood"],
+        "an alert that was in doubt": events["in doubt"],
+        "an alert that was tried again": events["retried"],
+        "two stories that were one": events["merged"],
+        "a topic that yields": whys["told"],
+        "a story that waits": whys["waits"],
+        "an update": kinds["update"],
+        "an escalation": kinds["escalation"],
+        "ten deaths of the sender": len(week.starts) > 10,
+        "ten deaths of the alerter": week.alerters > 10,
+        "two refusals": len([each for each in week.console.received if "is disabled" in getattr(each, "title", "")]) > 1,
+        "a post that failed": methods["chat.postMessage"],
+        "an edit that failed": methods["chat.update"],
+    }
+    return [what for what, times in happened.items() if not times]
 
 
 CHECKS = (
@@ -408,4 +437,5 @@ CHECKS = (
     out_of_time,
     in_the_night,
     mutes_unkept,
+    bloated,
 )

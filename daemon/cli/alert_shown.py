@@ -143,13 +143,13 @@ def _ledger(history: "History") -> Iterator[str]:
 
 
 def _telling(telling: "Telling", history: "History") -> Iterator[str]:
-    from daemon.history_words import event, facts, kind, stands
+    from daemon.history_words import facts, kind, stands, steps
 
     yield f"    {kind(telling)} {telling.alert_id[:_SHOWN]}: {stands(telling, when, story=history.story)}"
     for line in facts(telling):
         yield f"      {line}"
-    for step in telling.steps:
-        yield f"      {when(step.at)}  {event(step, telling)}"
+    for at, what in steps(telling, when):
+        yield f"      {when(at)}  {what}"
 
 
 # -- for programs

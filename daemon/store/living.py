@@ -51,10 +51,10 @@ def raise_wanted(connection: Connection, story_ids: Collection[str], now: float)
 
 def move(connection: Connection, from_story_id: str, to_story_id: str, now: float) -> None:
     """Two stories turned out to be one: the messages of one are now of the other, and so are its mutes."""
-    connection.execute(update(living_messages).where(_column.story_id == from_story_id).values(story_id=to_story_id))
     connection.execute(
         update(mutes).where(mutes.c.kind == "story", mutes.c.target == from_story_id).values(target=to_story_id)
     )
+    connection.execute(update(living_messages).where(_column.story_id == from_story_id).values(story_id=to_story_id))
     raise_wanted(connection, [to_story_id], now)
 
 

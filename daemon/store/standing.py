@@ -109,7 +109,7 @@ def _with_first(connection: Connection, row: Row[Any], now: float) -> Hold | Non
 
 def same_route(one: Row[Any], other: Row[Any]) -> bool:
     """A channel that is told at once and at set times has two deliveries of one alert."""
-    at_once = [row.id == delivery_id(row.alert_id, row.channel) for row in (one, other)]
+    at_once: list[bool] = [row.id == delivery_id(row.alert_id, row.channel) for row in (one, other)]
     return at_once[0] == at_once[1]
 
 

@@ -81,7 +81,8 @@ def test_an_alert_is_shown_as_told_with_its_reports_and_the_history_of_its_deliv
     assert "Russian aircraft carried out twenty strikes" in shown
     assert "https://site-two.example/2" in shown
     assert "site-three.example (copy of example.org): Warplanes strike" in shown
-    assert "desk: waiting since 2025-11-21 14:02 UTC, 1 attempt, next 2025-11-21 14:17 UTC; cannot connect" in shown
+    waiting = "waiting since 2025-11-21 14:02 UTC, 1 attempt, next 2025-11-21 14:17 UTC; cannot connect to 127.0.0.1"
+    assert f"  desk\n    first report {delivery.alert_id[:12]}: {waiting}\n" in shown
     told = json.loads(wirewatch(tmp_path, "alerts", "show", delivery.alert_id, "--json").stdout)
     assert told["alert_id"] == delivery.alert_id
     assert told["deliveries"][0]["state"] == "retry"
@@ -96,14 +97,14 @@ def test_an_alert_that_waits_is_shown_with_all_that_became_of_it(store: Store, t
         outbox.retry(delivery, NOON + attempt, "cannot connect", in_doubt=False)
     assert outbox.claim(NOON + 60, "desk", Night(end=NOON + HOUR)) is None
     shown = wirewatch(tmp_path, "alerts", "show", delivery.alert_id).stdout
-    assert "desk: held since 2025-11-21 14:02 UTC, until 2025-11-21 15:02 UTC" in shown
-    retried = "2025-11-21 14:02 UTC  retried: cannot connect (3 times, last 2025-11-21 14:02 UTC)"
+    assert ": held until 2025-11-21 15:02 UTC: quiet hours 22:00-07:00 Europe/Paris\n" in shown
+    failed = "not accepted, to be tried again: cannot connect (3 times, last 2025-11-21 14:02 UTC)"
     held = "2025-11-21 14:03 UTC  held: quiet hours 22:00-07:00 Europe/Paris"
-    assert f"    {retried}\n    {held}\n" in shown
-    assert "desk held" in wirewatch(tmp_path, "alerts", "list").stdout
+    assert f"    2025-11-21 14:02 UTC  {failed}\n      {held}\n" in shown
+    assert "desk held until 21 Nov 15:02 UTC (quiet hours)" in wirewatch(tmp_path, "alerts", "list").stdout
     told = json.loads(wirewatch(tmp_path, "alerts", "show", delivery.alert_id, "--json").stdout)
     assert told["deliveries"][0]["id"] == id_
-    assert [step["event"] for step in told["deliveries"][0]["history"]] == ["retried", "retried", "retried", "held"]
+    assert [step["event"] for step in told["deliveries"][0]["steps"]] == ["retried", "retried", "retried", "held"]
 
 
 def test_an_id_that_names_no_alert_or_several_is_a_sentence(store: Store, tmp_path: Path) -> None:
@@ -127,6 +128,14 @@ def test_channels_show_what_waits_and_why(store: Store, tmp_path: Path) -> None:
     assert rows["desk"]["waiting_since"] == "2025-11-21T14:02:00Z"
     assert rows["console"]["state"] == "on"
     assert (rows["gone"]["state"], rows["gone"]["waiting"]) == ("not in wirewatch.toml", 1)
+    assert (rows["desk"]["held"], rows["gone"]["held"]) == (0, 0)
+
+
+def test_channels_show_what_is_held_apart_from_what_waits(store: Store, tmp_path: Path) -> None:
+    put_alert(store)
+    assert Outbox(store).claim(NOON + 1, "desk", Night(end=NOON + HOUR)) is None
+    rows = {row["name"]: row for row in json.loads(wirewatch(tmp_path, "channels", "list", "--json").stdout)}
+    assert (rows["desk"]["held"], rows["desk"]["waiting"]) == (1, 0)
 
 
 def test_channels_are_listed_before_there_is_a_store(tmp_path: Path) -> None:

@@ -295,7 +295,8 @@ class Evening:
     def happen(self, minute: int) -> None:
         """What the alerter and people do in this minute."""
         now, rng = self.clock.now(), self.rng
-        if minute < 30 and rng.random() < 0.4:
+        breaks = 18 if minute == 50 else int(minute < 30 and rng.random() < 0.4)
+        for _ in range(breaks):
             number = len(self.expected) + 1
             ids = put_alert(self.store, number, due=now)
             self.expected[f"story-{number}"] = [f"first story-{number}"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from typer.testing import CliRunner
 
 from consumers.model import Passage, Report
@@ -14,6 +14,7 @@ from daemon.feeds import FeedState
 from daemon.health import Part
 from daemon.status import Recent, Running, Status, ago, lag_rows, render, report
 from daemon.store import Store, tables
+from daemon.store.holds import FOR_GOOD
 from daemon.store.opening import open_store
 from daemon.store.overview import channel_lines
 from daemon.store.survey import condition, survey
@@ -70,6 +71,36 @@ def test_alerts_deliveries_and_channels_are_counted(store: Store, rows: KeptRows
     assert (kept.alerts_24h, kept.matches_24h, kept.articles_24h) == (2, 2, 2)
     assert (kept.deliveries_waiting, kept.deliveries_dead, kept.dead_letters) == (2, 1, 1)
     assert [channel.name for channel in kept.channels_disabled] == ["b"]
+
+
+def hold(store: Store, *channels: str, due: float = NOW + 3600) -> None:
+    with store.write() as connection:
+        of_them = tables.deliveries.c.channel.in_(channels)
+        connection.execute(update(tables.deliveries).where(of_them).values(state="held", held="quiet hours", due=due))
+
+
+def test_what_is_held_on_purpose_is_counted_apart_from_what_waits(store: Store, rows: KeptRows, tmp_path: Path):
+    topic, waiting = rows.topic("T"), [("a", "pending", ""), ("b", "pending", ""), ("c", "pending", "")]
+    rows.alert(topic, "a", passage=PASSAGE, reports=REPORTS, deliveries=waiting)
+    hold(store, "b")
+    hold(store, "c", due=FOR_GOOD)  # told by another topic: nobody waits for it
+    kept = survey(store, NOW)
+    assert (kept.deliveries_waiting, kept.deliveries_held) == (1, 1)
+    lines = {line.name: (line.waiting, line.held) for line in channel_lines(store, {"a": "x", "b": "x", "c": "x"}, NOW)}
+    assert lines == {"a": (1, 0), "b": (0, 1), "c": (0, 0)}
+    text = render(report(store, now=NOW, data_dir=tmp_path, channels=("a", "b"), running=None))
+    assert "1 waiting, 1 held: `wirewatch alerts list --held`" in text
+
+
+def test_what_is_held_for_a_channel_that_is_gone_from_the_settings_is_marked_too(
+    store: Store, rows: KeptRows, tmp_path: Path
+):
+    rows.alert(rows.topic("T"), "a", passage=PASSAGE, reports=REPORTS, deliveries=[("desk", "pending", "")])
+    hold(store, "desk")
+    text = render(report(store, now=NOW, data_dir=tmp_path, channels=("console",), running=None))
+    assert "1 delivery waits for it" in text
+    (line,) = channel_lines(store, {}, NOW)
+    assert (line.name, line.kind, line.held) == ("desk", "", 1)
 
 
 def running(**changes: object) -> Running:

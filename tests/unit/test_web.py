@@ -2,6 +2,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,27 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select, update
 
-from consumers.model import Passage, Report, Scheduled, Topic
+from consumers.holding import Mute
+from consumers.model import Fact, Passage, Report, Scheduled, Story, Topic
 from daemon.errors import Unavailable, Unusable
 from daemon.feeds import Feed, FeedState
 from daemon.health import Health
 from daemon.status import Running, Status, report
 from daemon.store import Store
+from daemon.store.mutes import Mutes
+from daemon.store.story_edits import StoryEdits
+from daemon.store.tables import alerts, stories
 from daemon.store.topics import TopicVersion, TopicVersions
 from daemon.telemetry import Metrics
 from daemon.web.app import Front, is_local, make_app, make_health_app
 from daemon.web.server import address, bind, serve
 from daemon.web.views import Views, segments
+from daemon.wire import from_json, to_json
+from tests.fake_events import Events
 from tests.kept_rows import NOW, HeldClock, KeptRows
+from tests.told_story import ToldStories
 
 REPORT = Report(source="example.org", url="https://example.org/1", title="Warplanes strike", at=NOW - 900)
 COPY = Report(source="two.example", url="https://two.example/1", title="Same", at=NOW - 300, copy_of="example.org")
@@ -141,6 +150,126 @@ async def test_an_alert_has_a_page_with_its_deliveries(site: Site, rows: KeptRow
     assert "Slack says channel_not_found" in page
     assert "desk: given up" in page
     assert "console: sent" in page
+
+
+@pytest.fixture
+def desk(store: Store) -> ToldStories:
+    topic = Topic(id="harbour", query="Fires in the harbour", channels=("console", "desk"))
+    return ToldStories(store, topic)
+
+
+def told_fire(desk: ToldStories) -> tuple[str, str]:
+    """A story and its update, sent on the console a day ago. The ids of the two alerts."""
+    at = NOW - 86_400
+    events = Events()
+    (first,) = desk.tell(events.report("fire", "a.example", toll=12, at=at), at=at)
+    follow_up = events.report("fire", "b.example", toll=19, at=at + 60, reworded=True)
+    (update,) = desk.tell(follow_up, at=at + 60)
+    desk.send("console", at + 61)
+    return first, update
+
+
+async def test_the_page_of_an_alert_shows_what_reports_added_and_what_was_told_where_and_why(
+    site: Site, desk: ToldStories
+):
+    first, update = told_fire(desk)
+    page = await site.page(f"/alerts/{first}")
+    for text in (
+        "What reports added",
+        "toll 12 → 19",
+        "“The fire in the harbour killed 19 people, the police said.",
+        "told on console",
+        "decided: first report",
+        "sent as console-1",
+        "New: toll 12 → 19 (b.example)",
+        f'<a href="/alerts/{update}">update</a>',
+    ):
+        assert text in page
+    of_update = await site.page(f"/alerts/{update}")
+    assert "<b>New:</b> toll 12 → 19" in of_update
+
+
+async def test_an_update_stands_on_the_page_with_what_is_new(site: Site, desk: ToldStories):
+    told_fire(desk)
+    page = await site.page()
+    assert '<span class="kind update">update</span>' in page
+    assert '<span class="kind first">first report</span>' in page
+    assert "<b>New:</b> toll 12 → 19" in page
+    assert "desk: waiting" in page
+
+
+async def test_what_is_muted_says_so_with_the_comment_and_how_long(site: Site, desk: ToldStories, store: Store):
+    first, _ = told_fire(desk)
+    story = desk.story(Events().report("fire", "a.example")).id
+    mute = Mute(id="m" * 32, kind="story", target=story, since=NOW - 60, until=NOW + 3600, by="Ana", comment="<b>blog")
+    Mutes(store).add(mute)
+    desk.send("desk", NOW - 30)
+    page = await site.page(f"/alerts/{first}")
+    assert "Story muted by Ana until 12:06 UTC: &lt;b&gt;blog" in page
+    assert "held: muted by Ana until 12:06 UTC: &lt;b&gt;blog" in page
+    overview = await site.page()
+    assert "desk: muted until 12:06 UTC" in overview
+    assert "2 held" in overview
+    channels = {channel["name"]: channel for channel in await site.json("/api/channels")}
+    assert (channels["desk"]["held"], channels["desk"]["waiting"]) == (2, 0)
+
+
+async def test_both_alerts_of_merged_stories_lead_to_the_one_story(site: Site, desk: ToldStories, store: Store):
+    first, _ = told_fire(desk)
+    events = Events()
+    fire = events.report("fire", "a.example")
+    flood = events.report("flood", "z.example", at=NOW - 3600)
+    (other,) = desk.tell(flood, at=NOW - 3600)
+    kept, gone = desk.story(fire), desk.story(flood)
+    StoryEdits(store).merge(kept.id, gone.id, by="Ana", now=NOW - 60)
+    page = await site.page(f"/alerts/{other}")
+    assert "One story since" in page
+    assert f'<a href="/alerts/{first}">{kept.title}</a>' in page
+    assert f'<a href="/alerts/{other}">{gone.title}</a>' in await site.page(f"/alerts/{first}")
+    overview = await site.page()
+    assert '<span class="tag">merged</span>' in overview
+    assert f'Now one story with “<a href="/alerts/{first}">{kept.title}</a>”' in overview
+    merged_into = {alert["id"]: alert["merged_into"] for alert in await site.json("/api/alerts")}
+    assert merged_into[first] is None
+    assert (merged_into[other]["alert_id"], merged_into[other]["since"]) == (first, NOW - 60)
+    assert (await site.json(f"/api/alerts/{other}"))["merged_into"] == merged_into[other]
+
+
+async def test_the_api_gives_the_whole_history_of_an_alert(site: Site, desk: ToldStories):
+    _, update = told_fire(desk)
+    alert = await site.json(f"/api/alerts/{update}")
+    assert (alert["kind"], alert["why"], alert["merged_into"]) == ("update", "new facts", None)
+    assert [fact["text"] for fact in alert["facts"]] == ["toll 12 → 19"]
+    assert [fact["text"] for fact in alert["timeline"]] == ["toll 12 → 19"]
+    told = [(each["channel"], each["kind"], each["state"], each["provider_id"]) for each in alert["ledger"]]
+    assert told == [
+        ("console", "first", "sent", "console-1"),
+        ("console", "update", "sent", "console-2"),
+        ("desk", "first", "pending", ""),
+        ("desk", "update", "pending", ""),
+    ]
+    assert [(step["event"], step["why"]) for step in alert["ledger"][1]["steps"]] == [
+        ("decided", "new facts"),
+        ("sent", ""),
+    ]
+
+
+async def test_hostile_facts_are_text(site: Site, rows: KeptRows, store: Store):
+    evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+    alert = rows.alert(rows.topic("T"), "Headline", passage=PASSAGE, reports=[REPORT], kind="update")
+    fact = Fact(key="k", kind="toll", text=evil, quote=evil, source=evil, url="javascript:alert(1)", at=NOW)
+    with store.write() as connection:
+        connection.execute(update(alerts).values(facts=to_json((fact,)).decode(), why=evil))
+        story = from_json(Story, connection.execute(select(stories.c.story)).scalar_one())
+        changed = to_json(replace(story, title=evil, facts=(fact,))).decode()
+        connection.execute(update(stories).values(story=changed))
+    for path in ("/", f"/alerts/{alert}"):
+        page = await site.page(path)
+        assert "&lt;script&gt;" in page
+        assert "<script>alert" not in page
+        assert "<img" not in page
+        assert "javascript:" not in page
+    assert (await site.json(f"/api/alerts/{alert}"))["facts"][0]["url"] == ""
 
 
 async def test_an_alert_that_is_not_there_is_not_found(site: Site):

@@ -9,16 +9,22 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from consumers.model import Passage, Report
+from consumers.holding import Mute
+from consumers.model import Passage, Report, Topic
 from daemon.feeds import FeedState
 from daemon.health import Health
 from daemon.status import report
+from daemon.store import Store
+from daemon.store.mutes import Mutes
 from daemon.store.opening import open_store
+from daemon.store.story_edits import StoryEdits
 from daemon.telemetry import Metrics
 from daemon.web.app import make_app
 from daemon.web.server import address, bind, serve
 from daemon.web.views import Views
+from tests.fake_events import Events
 from tests.kept_rows import NOW, HeldClock, KeptRows
+from tests.told_story import ToldStories
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
@@ -119,6 +125,47 @@ def test_a_script_in_a_headline_does_not_run(visit: Visit, rows: KeptRows):
         assert page.locator("img").count() == 0
         assert page.locator("a[href^='javascript']").count() == 0
     assert visit.complaints == []
+
+
+def told_and_merged(store: Store) -> tuple[str, str]:
+    """Two alerts of stories that are one now, with words as long as feeds bring them."""
+    long = "supercalifragilisticexpialidocious" * 8
+    desk = ToldStories(store, Topic(id="harbour", query=f"Harbour {long}", channels=("desk", long)))
+    events, at = Events(), NOW - 7200
+    (first,) = desk.tell(events.report("fire", f"{long}.example", toll=12, at=at), at=at)
+    desk.tell(
+        events.report("fire", "b.example", toll=19, at=at + 60, text=f"{long}. {long}.", reworded=True), at=at + 60
+    )
+    (other,) = desk.tell(events.report("flood", "z.example", at=at + 90), at=at + 90)
+    desk.send("desk", at + 120)
+    kept, gone = desk.story(events.report("fire", "b.example")), desk.story(events.report("flood", "z.example"))
+    mute = Mute(id="m" * 32, kind="story", target=kept.id, since=at + 130, until=NOW + 3600, by=long, comment=long)
+    Mutes(store).add(mute)
+    desk.send(long, at + 140)
+    StoryEdits(store).merge(kept.id, gone.id, by="Ana", now=at + 600)
+    return first, other
+
+
+def test_from_a_merged_alert_one_gets_to_the_story_and_back_without_a_complaint(visit: Visit, rows: KeptRows):
+    first, other = told_and_merged(rows.store)
+    page = visit.go(f"/alerts/{other}")
+    page.locator(".banner a").first.click()
+    page.wait_for_url(f"**/alerts/{first}")
+    assert page.get_by_text("toll 12 → 19").first.is_visible()
+    assert page.get_by_role("heading", name="desk").is_visible()
+    page.locator(".banner a").first.click()
+    page.wait_for_url(f"**/alerts/{other}")
+    assert visit.complaints == []
+    assert all(url.startswith(visit.base) for url in visit.asked)
+
+
+@pytest.mark.parametrize("width", [320, 390, 1200])
+def test_no_history_is_wider_than_the_screen(visit: Visit, rows: KeptRows, width: int):
+    first, other = told_and_merged(rows.store)
+    visit.page.set_viewport_size({"width": width, "height": 800})
+    for path in ("/", f"/alerts/{first}", f"/alerts/{other}"):
+        page = visit.go(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_the_page_brings_itself_up_to_date_and_leaves_open_what_was_opened(visit: Visit, rows: KeptRows):
