@@ -48,7 +48,6 @@ class Decisions:
     merged: tuple[Merged, ...] = ()  # in the order in which they are to be carried out
     alerts: tuple[Alert, ...] = ()
     deliveries: tuple[Due, ...] = ()
-    released: tuple[str, ...] = ()  # deliveries that were held and go out now
     steps: tuple[Step, ...] = ()  # for the ledger
     unsent: frozenset[str] = frozenset()
 

@@ -17,6 +17,7 @@ from consumers.story_members import Member
 WHOLE, TITLE, WORDS, TITLE_WORDS = 0.28, 0.28, 0.27, 0.17
 SMOOTHING = 10.0  # articles without the word, so that rarity means something while a topic is young
 LEAST_RARITY = 0.05
+_ROOM = 4  # an array that is full grows by a fourth
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
@@ -100,7 +101,8 @@ class _Vectors:
         if size and size != self._rows.shape[1]:
             self._rows = np.zeros((max(8, len(self._rows)), size), dtype=np.float32)
         if row >= len(self._rows):
-            self._rows = np.concatenate([self._rows, np.zeros((max(8, row), self._rows.shape[1]), np.float32)])
+            room = np.zeros((max(8, row // _ROOM), self._rows.shape[1]), np.float32)
+            self._rows = np.concatenate([self._rows, room])
         self._rows[row] = vector if size else 0.0
 
     def remove(self, row: int, last: int) -> None:
@@ -219,7 +221,7 @@ class _Words:
     def _make_room(self, words: int) -> None:
         most, width = self._rows.shape
         if self._count == most or words > width:
-            room = np.zeros((max(most, 2 * self._count), max(width, words)), dtype=np.int64)
+            room = np.zeros((max(most, self._count + max(8, self._count // _ROOM)), max(width, words)), dtype=np.int64)
             room[: self._count, :width] = self._rows[: self._count]
             self._rows = room
 

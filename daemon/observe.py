@@ -113,7 +113,14 @@ class Observer:
         self._metrics.stories.add(count=decisions.founded)
         for alert in decisions.alerts:
             self._metrics.alerts.add(alert.kind)
-            logger.info("alert", topic=alert.topic_id, story=alert.story_id[:12], channels=list(alert.channels))
+            logger.info(
+                "alert",
+                topic=alert.topic_id,
+                kind=alert.kind,
+                why=alert.why,
+                story=alert.story_id[:12],
+                channels=list(alert.channels),
+            )
 
     def rejected(self, stream: str, reason: str) -> None:
         if stream.startswith("articles"):

@@ -57,6 +57,6 @@ class _AtOnce(ThreadPoolExecutor):
         done: Future[Any] = Future()
         try:
             done.set_result(work(*args, **kwargs))
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - the future hands it on
             done.set_exception(error)
         return done

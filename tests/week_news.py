@@ -85,9 +85,7 @@ class News:
                 edited = events.edited(last, toll=toll)
                 last = replace(edited, article=replace(edited.article, seen=at))
             else:
-                last = events.report(
-                    name, source(rng), at=at, number=follow, toll=toll, reworded=rng.random() < 0.6
-                )
+                last = events.report(name, source(rng), at=at, number=follow, toll=toll, reworded=rng.random() < 0.6)
             yield last
 
     def _twins(self, topic: str, number: int, at: float) -> Iterator[Match]:

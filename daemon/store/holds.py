@@ -41,14 +41,6 @@ def go(connection: Connection, delivery_id: str, now: float, why: str) -> None:
         tell(connection, [delivery_id], "released", now, why)
 
 
-def release_ids(connection: Connection, delivery_ids: Collection[str], now: float) -> None:
-    """The corroboration that these waited for has come: they go out now, each by itself."""
-    for ids in in_chunks(delivery_ids):
-        query = select(_column.id, _column.created).where(_column.id.in_(ids))
-        for row in connection.execute(query.order_by(_column.id)).all():
-            go(connection, row.id, now, f"waited {_span(now - row.created)} for another source")
-
-
 def look_again(connection: Connection, story_ids: Collection[str], now: float) -> None:
     """These stories have changed: a mute of sources may no longer hold what is to be told of them."""
     if connection.execute(select(mutes.c.id).where(mutes.c.ended.is_(None), mutes.c.kind == "source")).first() is None:
@@ -59,10 +51,3 @@ def look_again(connection: Connection, story_ids: Collection[str], now: float) -
         waiting = [row.id for row in rows if row.state == "held" and row.held.startswith("source mute ")]
         for some in in_chunks(waiting):
             connection.execute(update(deliveries).where(_column.id.in_(some), _FREE).values(due=now))
-
-
-def _span(seconds: float) -> str:
-    minutes = max(0, round(seconds / 60))
-    if minutes < 90:
-        return "1 minute" if minutes == 1 else f"{minutes} minutes"
-    return f"{round(minutes / 60)} hours"

@@ -136,5 +136,5 @@ def _told_by(connection: Connection, row: Row[Any]) -> str:
 
 def _will_be_told(row: Row[Any]) -> bool:
     if row.state == "held":
-        return bool(row.due < FOR_GOOD and row.held != "sources")
+        return bool(row.due < FOR_GOOD)
     return bool(row.state != "dead")

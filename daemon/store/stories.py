@@ -16,7 +16,6 @@ from consumers.model import Alert, Match, Story
 from consumers.stories import Joined, StoryRule
 from daemon.errors import Fenced
 from daemon.store import Store, ledger
-from daemon.store.holds import release_ids
 from daemon.store.ledger import in_chunks
 from daemon.store.living import raise_wanted
 from daemon.store.story_details import newest
@@ -74,7 +73,6 @@ class Stories:
             ledger.write(connection, decisions.steps)
             for merged in decisions.merged:
                 merge(connection, merged)
-            release_ids(connection, decisions.released, decisions.at)
             raise_wanted(connection, [story.id for story in decisions.stories], decisions.at)
         return {topic_id: turn + 1 for topic_id, turn in written.items()}
 

@@ -9,7 +9,7 @@ from sqlalchemy import delete, update
 from consumers.errors import Reject
 from consumers.model import Digest, Message, Scheduled
 from daemon.store import Store
-from daemon.store.holds import FOR_GOOD, release_ids
+from daemon.store.holds import FOR_GOOD
 from daemon.store.mutes import Mutes
 from daemon.store.outbox import Delivery, Outbox
 from daemon.store.tables import alerts, articles, scores, stories
@@ -373,23 +373,6 @@ def test_a_muted_source_tells_what_it_held_when_the_mute_ends(store: Store) -> N
     Mutes(store).add(muted("source", "example.org"))
     assert told(outbox, NOON + 1) == []
     assert digest_of(told(outbox, NOON + HOUR)).lead == "The mute of Ana on example.org ended: it held 1 alert."
-
-
-# -- corroboration
-
-
-def test_what_waits_for_another_source_goes_out_alone_when_it_has_come(store: Store) -> None:
-    ids = [put_alert(store, number)[0] for number in (1, 2)]
-    wait_for(store, ids, "sources", FOR_GOOD)
-    outbox = Outbox(store)
-    assert told(outbox, NOON + 1) == []
-    with store.write() as connection:
-        release_ids(connection, ids, NOON + 720)
-        release_ids(connection, ids, NOON + 721)
-    found = told(outbox, NOON + 721)
-    assert [message.delivery_id for message in found] == ids
-    assert isinstance(found[0], Message)
-    assert found[0].status == ("waited 12 minutes for another source",)
 
 
 # -- the order within a story
