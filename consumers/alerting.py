@@ -162,6 +162,11 @@ class Alerter:
                 told.first = alert.id
                 told.until = _LONG_AGO if alert.id in remembered.sent else alert.at + self._settle
 
+    @property
+    def remembered(self) -> int:
+        """Matches that others are compared with."""
+        return len(self._tracker)
+
     def forget(self, topic_ids: Collection[str]) -> None:
         """What was decided about these topics; they are to be restored before the next decision about them."""
         self._tracker.forget(topic_ids)

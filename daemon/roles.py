@@ -9,7 +9,7 @@ Matching follows the stream of calibrations, too: what the archive says of each 
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Protocol
@@ -43,6 +43,8 @@ Trouble = Callable[[str], None]
 
 BATCH = 64  # articles: with 100,000 topics the search takes 1.1 ms of each, and 2.9 ms in batches of 16
 _TRIES = 5  # to record a decision while others write the same topics
+_IDLE = 7 * 86_400.0  # seconds; restoring a topic takes a millisecond for each of its matches
+_MOST = 40_000  # matches that an alerter remembers; about 15 kB each
 
 
 class Models(Protocol):
@@ -258,13 +260,28 @@ class Teller:
 
     What an alerter remembers of a topic is good as long as the topic's turn is the one that this alerter wrote last.
     Otherwise others have written since, or this one has not recorded what it decided: then the topic is restored first.
+    Topics without a match for a while are forgotten, and those left alone longest where too much is remembered.
     """
 
-    def __init__(self, alerter: Alerter, stories: Stories, clock: Clock, *, window: float = StoryRule().window) -> None:
+    def __init__(
+        self,
+        alerter: Alerter,
+        stories: Stories,
+        clock: Clock,
+        *,
+        window: float = StoryRule().window,
+        idle: float = _IDLE,
+        most: int = _MOST,
+    ) -> None:
+        """``window``: stories that were joined in so many seconds are restored; ``idle``: seconds until a topic is
+        forgotten; ``most``: matches that are remembered, unless the topics of one batch have more.
+        """
         self._alerter = alerter
         self._stories = stories
         self._clock = clock
         self._window = window
+        self._idle = idle
+        self._most = most
         self._turns: dict[str, int] = {}  # of the topics that are remembered as they are kept
         self._touched: dict[str, float] = {}  # when; the one that was left alone longest first
 
@@ -278,7 +295,7 @@ class Teller:
     def _decide_and_record(self, matches: Sequence[Match]) -> Decisions:
         now = self._clock.now()
         topics = frozenset(match.topic_id for match in matches)
-        self._forget_cold(now)
+        self._forget(now, topics)
         turns = self._stories.turns(topics)
         late = [topic_id for topic_id in topics if self._turns.get(topic_id) != turns[topic_id]]
         if late:
@@ -292,11 +309,11 @@ class Teller:
         self._turns |= {**turns, **self._stories.record(decisions, turns)}
         return decisions
 
-    def _forget_cold(self, now: float) -> None:
-        while self._touched:
-            topic_id, touched = next(iter(self._touched.items()))
-            if touched >= now - self._window:
+    def _forget(self, now: float, needed: Collection[str]) -> None:
+        for topic_id, touched in list(self._touched.items()):
+            if touched >= now - self._idle and self._alerter.remembered <= self._most:
                 return
-            self._alerter.forget([topic_id])
-            self._turns.pop(topic_id, None)
-            del self._touched[topic_id]
+            if topic_id not in needed:
+                self._alerter.forget([topic_id])
+                self._turns.pop(topic_id, None)
+                del self._touched[topic_id]

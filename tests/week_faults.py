@@ -37,7 +37,7 @@ class Faults:
     of_mail: list[Trouble] = field(default_factory=list)
     outages: list[tuple[float, float]] = field(default_factory=list)  # of Slack, until somebody mends it
     failed: list[tuple[str, Answer]] = field(default_factory=list)  # calls of Slack's
-    _too_long: bool = False
+    _too_long: float = 0.0  # when it was the last time
 
     def __post_init__(self) -> None:
         for number in range(20):
@@ -58,9 +58,9 @@ class Faults:
 
     def slack(self, method: str, now: float) -> Answer | None:
         answer = self._drawn(self.of_slack, now)
-        if method == "chat.postMessage":  # never twice in a row: what is too long in plain text, too, is given up
-            self._too_long = answer is None and not self._too_long and now < self.over and self.rng.random() < 0.05
-            answer = "msg_too_long" if self._too_long else answer
+        if method == "chat.postMessage" and answer is None and now < self.over and self.rng.random() < 0.05:
+            if now > self._too_long + 10:  # what is too long in plain text, too, is given up
+                self._too_long, answer = now, "msg_too_long"
         if answer is not None:
             self.failed.append((method, answer))
         return answer

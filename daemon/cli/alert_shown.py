@@ -62,7 +62,8 @@ def as_told(shown: Shown, *, now: float, width: int, colour: bool) -> str:
 
     story = shown.history.story
     if shown.message is None:
-        return f"{story.topic_id} · not told\n{story.title}\n"
+        told = "no alert of its own" if story.stage in ("told", "escalated") else "not told"
+        return f"{story.topic_id} · {told}\n{story.title}\n"
     message = replace(shown.message, timeline=(), status=(), merged_into="")
     return render(message, now=now, width=width, colour=colour)
 

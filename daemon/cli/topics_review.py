@@ -1,7 +1,5 @@
 """``wirewatch topics review``: what is near the line is judged; the verdicts become a proposal, and nothing else."""
 
-import getpass
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -10,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from daemon.cli.context import echo_json, fail, iso, load_settings, open_read, plain, program, when
+from daemon.cli.context import echo_json, fail, iso, load_settings, open_read, plain, program, user, when
 from daemon.cli.topics_applied import Json, TopicId, topics_file_of
 from daemon.cli.topics_proposal import print_proposal, proposal_of, verdicts_said
 from daemon.cli.tried import quoted
@@ -195,12 +193,5 @@ def _article(store: "Store", topic_id: str, name: str) -> "Article":
 def _say(ctx: typer.Context, topic_id: str, said: Mapping[str, bool], note: str) -> None:
     from daemon.cli.kept import change
 
-    change(load_settings(ctx), "topics.verdict", {"topic_id": topic_id, "said": said, "by": _user(), "note": note})
+    change(load_settings(ctx), "topics.verdict", {"topic_id": topic_id, "said": said, "by": user(), "note": note})
     typer.echo(f"{verdicts_said(len(said))} kept.", err=True)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name
-        return str(os.getuid())

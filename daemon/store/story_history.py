@@ -99,7 +99,7 @@ def history(store: Store, story_id: str, now: float) -> History | None:
         union=one,
         apart=others,
         mutes=held_by,
-        tellings=tuple(sorted(tellings, key=lambda each: (each.channel, each.at, each.kind != "first", each.alert_id))),
+        tellings=tuple(sorted(tellings, key=lambda each: (each.channel, each.at, each.alert_id))),
     )
 
 

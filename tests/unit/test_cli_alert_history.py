@@ -139,7 +139,7 @@ def test_a_split_is_in_the_history_of_both_parts(store: Store, tmp_path: Path) -
     assert f"Split by hand: not the story “{off.title}” (story {off.id[:12]})" in shown
     assert "split by Ana: 1 report moved" in shown
     of_other = wirewatch(tmp_path, "alerts", "show", off.id).stdout
-    assert of_other.startswith(f"harbour · not told\n{off.title}\n")
+    assert of_other.startswith(f"harbour · no alert of its own\n{off.title}\n")
     assert f"(alert {first[:12]})" in of_other
     assert "split off by Ana: 1 report moved" in of_other
 
@@ -156,6 +156,7 @@ def test_held_ones_are_listed_as_held_and_by_themselves(store: Store, tmp_path: 
     waits = next(row for row in held if row["headline"] == desk.story(storm).title)
     assert waits["delivered"] == ["desk waits for a second independent source"]
     shown = wirewatch(tmp_path, "alerts", "show", waits["id"][:12]).stdout
+    assert shown.startswith("weather · not told\n")
     assert f"first report {waits['id'][:12]}: held: waits for a second independent source" in shown
 
 

@@ -262,6 +262,38 @@ def test_what_nobody_writes_about_for_long_is_forgotten_and_found_again(store: S
     assert stories.restored == [["harbour"], ["weather"], ["harbour"]]
 
 
+def test_a_topic_without_a_match_for_a_week_is_restored_when_its_story_goes_on(store: Store) -> None:
+    clock, stories = FakeClock(START), Counted(store)
+    one, harbour = teller(stories, clock), Events("harbour")
+    one.tell([harbour.report("fire")])
+    clock.forward(6 * DAY)
+    one.tell([harbour.report("strike"), Events("weather").report("storm")])
+    assert stories.restored == [["harbour"], ["weather"]]
+    clock.forward(8 * DAY)
+    one.tell([Events("weather").report("wind")])
+    told = one.tell([harbour.report("strike", "b.example")])
+    assert stories.restored[2:] == [["harbour"]]
+    assert [len(story.reports) for story in told.stories] == [2]
+
+
+def test_of_many_topics_those_left_alone_longest_are_forgotten_and_restored_when_their_stories_go_on(
+    store: Store,
+) -> None:
+    clock, stories = FakeClock(START), Counted(store)
+    worlds = [Events(f"topic{number}") for number in range(6)]
+    alerter = Alerter()
+    alerter.apply_topics({world.topic: Topic(id=world.topic, query="harbour") for world in worlds})
+    one = Teller(alerter, stories, clock, most=6)
+    for source in ("a.example", "b.example"):
+        for world in worlds:
+            one.tell([world.report("fire", source), world.report("strike", source)])
+            assert alerter.remembered <= 6 + 2
+    assert stories.restored == [[world.topic] for world in worlds] * 2
+    told = one.tell([world.report("fire", "c.example") for world in worlds])
+    assert stories.restored[12:] == [["topic0", "topic1", "topic2", "topic3"]]
+    assert [len(story.reports) for story in told.stories] == [3] * 6
+
+
 def test_whoever_is_always_late_says_so_and_has_recorded_nothing(store: Store) -> None:
     clock, events = FakeClock(START), Events("harbour")
     rivals = iter(range(100))

@@ -114,6 +114,15 @@ def test_what_a_mute_holds_says_until_when_by_whom_and_with_what_comment(desk: T
     assert look(desk, fire(events, "a.example", 12), START + 3 * HOUR).mutes == ()
 
 
+def test_a_mute_is_told_by_the_day_on_which_one_asks(desk: ToldStories, events: Events) -> None:
+    told_fire(desk, events)
+    Mutes(desk.store).add(mute(desk.story(fire(events, "a.example", 12)).id, until=START + 20 * HOUR))
+    desk.send("console", START + 61)
+    held = on(look(desk, fire(events, "a.example", 12), START + 15 * HOUR), "console", "update")
+    assert stands(held, repr) == "held: muted by Ana until 10:13 UTC: covered already"
+    assert words(held)[-1] == "held: muted by Ana until 22 Sep 10:13 UTC: covered already"
+
+
 def test_a_mute_that_ended_is_in_the_history_of_what_it_held(desk: ToldStories, events: Events) -> None:
     told_fire(desk, events)
     Mutes(desk.store).add(mute(desk.story(fire(events, "a.example", 12)).id))
@@ -255,6 +264,19 @@ def test_the_history_of_an_absorbed_story_is_that_of_the_one_it_became(desk: Tol
     assert found.story.id == quake.id
     assert found.union.root == gone[0]
     assert len(found.union.absorbed) == 2, "also what the absorbed one had absorbed before"
+
+
+def test_a_story_that_takes_in_one_that_nobody_was_told_of_stays_what_it_was(desk: ToldStories, events: Events) -> None:
+    first, _ = told_fire(desk, events)
+    untold = events.report("flood", "z.example", backfill=True)
+    desk.tell(untold, at=START + 120)
+    kept = desk.story(fire(events, "a.example", 12))
+    StoryEdits(desk.store).merge(kept.id, desk.story(untold).id, by="Ana", now=START + 600)
+    found = look(desk, fire(events, "a.example", 12))
+    assert found.merged_into(first) is None
+    assert [other.alert_id for other in found.absorbed(first)] == [""]
+    (card,) = [card for card in AlertCards(desk.store).newest(limit=10) if card.id == first]
+    assert card.merged_into is None
 
 
 def test_a_card_of_an_absorbed_story_says_what_it_became(desk: ToldStories, events: Events) -> None:
