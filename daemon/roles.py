@@ -44,7 +44,7 @@ Trouble = Callable[[str], None]
 BATCH = 64  # articles: with 100,000 topics the search takes 1.1 ms of each, and 2.9 ms in batches of 16
 _TRIES = 5  # to record a decision while others write the same topics
 _IDLE = 7 * 86_400.0  # seconds; restoring a topic takes a millisecond for each of its matches
-_MOST = 40_000  # matches that an alerter remembers; about 15 kB each
+_MOST = 40_000  # matches that an alerter remembers; about 11 kB each
 
 
 class Models(Protocol):
@@ -295,11 +295,11 @@ class Teller:
     def _decide_and_record(self, matches: Sequence[Match]) -> Decisions:
         now = self._clock.now()
         topics = frozenset(match.topic_id for match in matches)
-        self._forget(now, topics)
         turns = self._stories.turns(topics)
         late = [topic_id for topic_id in topics if self._turns.get(topic_id) != turns[topic_id]]
         if late:
             self._alerter.restore(self._stories.restore(now - self._window, late))
+        self._forget(now, topics)
         before = self._stories.recorded({match.id for match in matches})
         for topic_id in topics:
             self._turns.pop(topic_id, None)  # until it is recorded, what is remembered is not what is kept

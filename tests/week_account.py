@@ -114,14 +114,17 @@ class Account:
         assert part is not None
         return " ".join(part.get_content().split())
 
-    def roots(self, channel: str, story_id: str) -> Sequence[Telling]:
-        """What was told of the story there on its own."""
-        return [each for each in self.tellings if each.channel == channel and self.own_story(each) == story_id]
-
-    def own_story(self, telling: Telling) -> str:
-        """Of a message that tells no others; empty for a digest."""
+    def alert_of(self, telling: Telling) -> Any | None:
+        """Of a message that tells one story; ``None`` for a digest and for a notice."""
         row = self.rows.get(telling.id)
-        return str(self.alerts[row.alert_id].story_id) if row is not None and row.alert_id else ""
+        return self.alerts[row.alert_id] if row is not None and row.alert_id else None
+
+    def before(self, telling: Telling) -> Sequence[Telling]:
+        """What was told of its story there, by itself."""
+        mine = self.alert_of(telling)
+        earlier = [each for each in self.tellings if each.channel == telling.channel and each.at < telling.at]
+        told = [(each, self.alert_of(each)) for each in earlier]
+        return [each for each, alert in told if alert and mine and self.same_story(alert, mine, telling.at)]
 
     # -- what was decided
 
@@ -138,10 +141,9 @@ class Account:
         by_itself = [(each.absorbed.id, each.into, each.at) for each in merged]
         return [*by_itself, *self.week.merged_by_hand]
 
-    def same_story(self, one: Any, other: Any) -> bool:
-        """Whether the stories of two alerts were known to be one when the later was decided."""
-        later = max(one.at, other.at)
-        into = {absorbed: story for absorbed, story, at in self.unions if at < later}
+    def same_story(self, one: Any, other: Any, now: float) -> bool:
+        """Whether the stories of two alerts were known to be one by then."""
+        into = {absorbed: story for absorbed, story, at in self.unions if at < now}
 
         def end(story: str) -> str:
             while story in into:

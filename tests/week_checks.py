@@ -71,7 +71,8 @@ def pinged_twice(account: Account) -> Iterator[str]:
             for what in [fact.key for fact in account.facts(row)] + ["the story"] * (alert.kind == "first"):
                 before = told[telling.channel, account.at_set_times(row), what]
                 for other in before:
-                    if other.alert_id != row.alert_id and account.same_story(account.alerts[other.alert_id], alert):
+                    known = account.alerts[other.alert_id]
+                    if known.id != alert.id and account.same_story(known, alert, max(known.at, alert.at)):
                         yield f"{account.title(row)} tells “{what}”, which {account.title(other)} has told"
                 before.append(row)
 
@@ -80,13 +81,11 @@ def loud(account: Account) -> Iterator[str]:
     """What is new of a story that Slack has a message of is a reply to it, which pings nobody; an escalation pings."""
     deleted = {(channel, each.delivery_id) for channel, each, _ in account.week.deleted}
     for telling in account.tellings:
-        story = account.own_story(telling)
-        if telling.channel not in SLACKS or not story:
+        alert = account.alert_of(telling)
+        if telling.channel not in SLACKS or alert is None:
             continue
-        row = account.rows[telling.id]
-        kind = account.alerts[row.alert_id].kind
-        before = [each for each in account.roots(telling.channel, story) if each.at < telling.at]
-        if kind != "update":
+        row, before = account.rows[telling.id], account.before(telling)
+        if alert.kind != "update":
             if not telling.ping:
                 yield f"{account.title(row)} is hidden in a thread"
         elif not before and not telling.ping:

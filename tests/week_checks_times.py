@@ -22,10 +22,9 @@ def lifeless(account: Account) -> Iterator[str]:
     living = {(row.channel, row.delivery_id) for row in account.living}
     deleted = {(channel, each.delivery_id) for channel, each, _ in account.week.deleted}
     for telling in account.tellings:
-        row, here = account.rows.get(telling.id), (telling.channel, telling.id)
-        first = bool(account.own_story(telling)) and account.alerts[row.alert_id].kind == "first"  # type: ignore[union-attr]
-        if first and telling.channel in SLACKS and here not in living | deleted:
-            yield f"{account.title(row)} does not live"
+        alert, here = account.alert_of(telling), (telling.channel, telling.id)
+        if alert and alert.kind == "first" and telling.channel in SLACKS and here not in living | deleted:
+            yield f"{account.title(account.rows[telling.id])} does not live"
 
 
 def stale(account: Account) -> Iterator[str]:

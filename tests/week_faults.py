@@ -58,9 +58,9 @@ class Faults:
 
     def slack(self, method: str, now: float) -> Answer | None:
         answer = self._drawn(self.of_slack, now)
-        if method == "chat.postMessage" and answer is None and now < self.over and self.rng.random() < 0.05:
-            if now > self._too_long + 10:  # what is too long in plain text, too, is given up
-                self._too_long, answer = now, "msg_too_long"
+        posts = method == "chat.postMessage" and answer is None and now < self.over
+        if posts and now > self._too_long + 10 and self.rng.random() < 0.05:  # twice, and it would be given up
+            self._too_long, answer = now, "msg_too_long"
         if answer is not None:
             self.failed.append((method, answer))
         return answer

@@ -65,6 +65,7 @@ class News:
                     yield match.article.seen, [match, *self._broad(match)]
         for number in range(2):
             yield from self._flood(number)
+        yield from self._alarm()
 
     def _broad(self, match: Match) -> Iterator[Match]:
         if match.topic_id in NARROW:
@@ -102,6 +103,13 @@ class News:
             yield mixed(
                 *(events.report(each, name, at=at, number=nth, toll=3 + nth, reworded=True) for each in (one, other))
             )
+
+    def _alarm(self) -> Iterator[tuple[float, Sequence[Match]]]:
+        """Three sources within minutes."""
+        at = self._begin + self._rng.random() * self._days * DAY
+        for nth, name in enumerate(("a.example", "c.example", "e.example")):
+            at += 30 + 200 * self._rng.random()
+            yield at, [self._events["fires"].report("alarm", name, at=at, toll=3, number=nth, reworded=True)]
 
     def _flood(self, number: int) -> Iterator[tuple[float, Sequence[Match]]]:
         """More stories within seconds than a channel can show one by one."""

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, or_, select, tuple_, update
 
 from consumers.holding import Hold, Mute, Quiet
-from daemon.store import mutes
+from daemon.store import ledger, mutes
 from daemon.store.digests import carry
 from daemon.store.holds import put_on_hold
 from daemon.store.outbox_rows import WAITING, Delivery, is_due, is_waiting, of_story, with_alerts
@@ -26,7 +26,7 @@ def claim(connection: Connection, channel: str, now: float, quiet: Quiet | None)
     for row in _due(connection, channel, now):
         if row.in_doubt:  # it may have arrived: that is found out whatever is muted now
             return _take(connection, row, now)
-        if is_blocked(connection, row, now):
+        if is_blocked(connection, row, now) or _told_already(connection, row, now):
             continue
         if row.alert_id and end_mutes(connection, row, now):
             release(connection, channel, now)  # what they held comes before this one, where it is of the same story
@@ -71,6 +71,20 @@ def _take(connection: Connection, row: Row[Any], now: float) -> Delivery | None:
         notice=row.notice,
         carries=row.carries,
     )
+
+
+def _told_already(connection: Connection, row: Row[Any], now: float) -> bool:
+    """A first alert whose story turned out to be one that is told: it was merged while this one waited."""
+    if row.kind != "first":
+        return False
+    stories = of_story(connection, row.story_id, row.channel)
+    told = [each for each in stories if each.kind == "first" and each.state == "sent" and same_route(each, row)]
+    if not told:
+        return False
+    values = {"state": "sent", "carrier": told[0].id, "provider_id": told[0].provider_id, "updated": now}
+    connection.execute(update(deliveries).where(_column.id == row.id, is_waiting()).values(values))
+    ledger.tell(connection, [row.id], "carried", now, "its story turned out to be one that was told")
+    return True
 
 
 def _wait(connection: Connection, row: Row[Any], quiet: Quiet | None, now: float) -> Hold | None:

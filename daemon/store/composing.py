@@ -104,9 +104,11 @@ def _newest_first(rows: Sequence[Row[Any]]) -> tuple[Fact, ...]:
 def _status(connection: Connection, story: Story, row: Row[Any], setting: Setting) -> tuple[str, ...]:
     """What people are to know of the story beside the news: who has split or muted it, what it waited for."""
     mine = ledger.c.delivery_id == (setting.delivery_id if setting.channel else "")  # a digest says it for all
+    absorbed = setting.delivery_id in _absorbed(connection, [setting.delivery_id])  # then ``merged_into`` says it
+    told = [event for event in _SEPARATE if event != "merged" or not absorbed]
     steps = select(ledger.c.why).where(
         or_(
-            ledger.c.event.in_(_SEPARATE) & (ledger.c.story_id == story.id),
+            ledger.c.event.in_(told) & (ledger.c.story_id == story.id),
             mine & (ledger.c.event == "released"),
         ),
         ledger.c.why != "",

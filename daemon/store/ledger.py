@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import get_args
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import Connection, select
 
 from consumers.ledger import LedgerEvent, Step
 from daemon.store import Store
@@ -40,18 +40,9 @@ def tell(connection: Connection, delivery_ids: Collection[str], event: LedgerEve
 
 def of_story(store: Store, story_id: str) -> tuple[Step, ...]:
     """In the order of time. Raises ``Unavailable``."""
-    return _steps(store, ledger.c.story_id == story_id)
-
-
-def of_alert(store: Store, alert_id: str) -> tuple[Step, ...]:
-    """In the order of time. Raises ``Unavailable``."""
-    return _steps(store, ledger.c.alert_id == alert_id)
-
-
-def _steps(store: Store, which: ColumnElement[bool]) -> tuple[Step, ...]:
     with store.read() as connection:
-        steps = [Step(**row._asdict()) for row in connection.execute(select(ledger).where(which))]
-    return tuple(sorted(steps, key=_place))
+        rows = connection.execute(select(ledger).where(ledger.c.story_id == story_id))
+        return tuple(sorted((Step(**row._asdict()) for row in rows), key=_place))
 
 
 def _place(step: Step) -> tuple[float, int, str]:

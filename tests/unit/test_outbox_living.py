@@ -12,7 +12,7 @@ from daemon.store.outbox import Edit, Outbox
 from daemon.store.tables import alerts, living_messages
 from tests.alert_samples import ACTOR, NOON, TOLL
 from tests.fake_channels import put_alert
-from tests.held_alerts import HOUR, TOPIC, change_story, muted, put_more, put_topic, wait_for
+from tests.held_alerts import HOUR, TOPIC, change_story, history, muted, put_more, put_topic, rows, wait_for
 
 
 def send(outbox: Outbox, now: float = NOON + 1, channel: str = "desk", *, stale: bool = False) -> Message:
@@ -212,6 +212,20 @@ def test_after_a_merge_both_messages_show_one_story_and_what_follows_answers_the
     message = send(outbox, NOON + 20)
     assert message.thread == f"ts-{survivor.delivery_id[:6]}"
     assert len(message.follows) == 2
+
+
+def test_a_first_alert_that_still_waits_when_its_story_is_merged_into_one_that_was_told_is_no_second_ping(
+    store: Store,
+) -> None:
+    put_alert(store, 1)
+    outbox = Outbox(store)
+    told = send(outbox)
+    (waiting,) = put_alert(store, 2)
+    merge(store, NOON + 1)
+    assert outbox.claim(NOON + 2, "desk") is None
+    row = rows(store)[waiting]
+    assert (row.state, row.carrier, row.provider_id) == ("sent", told.delivery_id, f"ts-{told.delivery_id[:6]}")
+    assert history(store, waiting)[-1] == ("carried", "its story turned out to be one that was told")
 
 
 def test_a_mute_goes_with_its_story_when_that_turns_out_to_be_another_one(store: Store) -> None:
