@@ -4,49 +4,72 @@
 
 Sites publish articles all the time, some of which match one of the topics; the daemon is killed with SIGKILL between
 0.2 and ``--longest`` seconds after each start (the model is loaded after some five). ``--on kafka``: two fetchers, two
-matchers, two alerters and a page on Kafka and PostgreSQL, of which one at random is killed. At the end everything is
-published, the daemon runs until it is idle, and:
-
-* every published article is archived, exactly once;
-* what the archive says matched has joined a story, and nothing else has, but for what the archive scored anew: a batch
-  that comes again after a kill may meet a newer calibration;
-* every story that a live match founded has exactly one first alert, and each alert one delivery, accepted;
-* the receiver got every delivery, and nothing but those, under ids that let it drop repeats.
+matchers, two alerters and a page on Kafka and PostgreSQL, of which one at random is killed. Stories go on: with other
+reports, with copies, with higher tolls. They are told at once on a webhook, some in Slack, all of them in a digest of
+every minute; one topic waits for a second source, one is told louder when it has one, and one at a time is muted. At
+the end everything is published, nothing is muted, the daemon runs until it is idle, and ``crash_account`` says what is
+wrong.
 """
 
 import argparse
+import asyncio
 import json
 import random
 import sys
 import tempfile
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from benchmarks.invented import TOPICS, alarming, ordinary
+from benchmarks.crash_account import Account, Muted, number, verdict, waiting
+from benchmarks.invented import TOPICS, alarming, ordinary, words
+from tests.fake_slack import FakeSlack
 from tests.grounds import Ground, shared_ground
 from tests.scene import Desk, Item, Receiver, Site, wait_until
 
 FEEDS = 6
+MUTE_EVERY = 3  # kills
 
 
 def invent(rng: random.Random) -> Iterator[Item]:
-    """Every fifth article is alarming, and of these every third is told by a second site, in other words."""
-    alarms = 0
-    for number in count(1):
-        if number % 5:
-            yield ordinary(number, rng)
+    """Every fifth article is alarming. Of these every third is told by a second site, in other words; every fourth is
+    copied; and all go on, some ten reports later, with a toll that was not known before.
+    """
+    alarms, told = 0, deque[tuple[int, Item]]()
+    for place in count(1):
+        if place % 5:
+            yield ordinary(place, rng)
             continue
         alarms += 1
         item = alarming(alarms, rng)
         yield item
+        told.append((alarms, item))
         if alarms % 3 == 0:
-            yield replace(item, guid=f"{item.guid}-again", title=f"{item.title}, officials say", host="second.example")
+            yield _again(item, "again", f"{item.title}, officials say", "second.example", 600, rng)
+        if alarms % 4 == 0:
+            yield replace(item, guid=f"{item.guid}-copy", host="copier.example")
+        if len(told) > 10:
+            yield _goes_on(*told.popleft(), rng)
+
+
+def _goes_on(alarm: int, item: Item, rng: random.Random) -> Item:
+    toll = 2 + alarm % 80
+    grown = _again(item, "toll", f"{item.title}: {toll} people killed", "third.example", 3_600, rng)
+    return replace(grown, text=f"At least {toll} people were killed, the police said. {grown.text}")
+
+
+def _again(item: Item, name: str, title: str, host: str, later: float, rng: random.Random) -> Item:
+    """The same event in other words."""
+    said = " ".join(words(rng, 40)).capitalize()
+    text = f"{item.text.partition('. ')[0]}. {said}."
+    return replace(
+        item, guid=f"{item.guid}-{name}", title=title, text=text, host=host, published=item.published + later
+    )
 
 
 class Publisher(threading.Thread):
@@ -65,114 +88,140 @@ class Publisher(threading.Thread):
             self.published.add((path, item.guid))
 
 
+class Slack(threading.Thread):
+    """Slack on a port of its own, for as long as the caller lives."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.fake = FakeSlack(marketplace=True)  # others may ask what a channel holds once a minute
+        self.url = ""
+        self.listening = threading.Event()
+
+    def run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        server = self.fake.server()
+        await server.start_server()
+        self.url = str(server.make_url("/api/"))
+        self.listening.set()
+        await asyncio.Event().wait()
+
+
 ROLES = {"web": ["web"]} | {f"{role} {n}": [role] for role in ("fetch", "match", "alert") for n in (1, 2)}
 
 
-def number(desk: Desk, query: str) -> int:
-    return int(str(desk.ground.rows(query)[0][0]))
-
-
-_SAME = "m.topic_id = s.topic_id AND m.article_id = s.article_id"
-_UNTOLD = f"SELECT count(*) FROM scores s WHERE s.matched AND NOT EXISTS (SELECT 1 FROM story_matches m WHERE {_SAME})"
-_UNSCORED = f"SELECT count(*) FROM story_matches m WHERE NOT EXISTS (SELECT 1 FROM scores s WHERE {_SAME})"
-
-
-def idle(desk: Desk, publisher: Publisher) -> bool:
-    """Looked up in this order: what is through with one step is there for the next one, and stays there."""
-    return (
-        number(desk, "SELECT count(*) FROM articles") == len(publisher.published)
-        and number(desk, _UNTOLD) == 0
-        and number(desk, "SELECT count(*) FROM deliveries WHERE state NOT IN ('sent', 'dead')") == 0
-    )
-
-
-def verdict(desk: Desk, publisher: Publisher, receiver: Receiver) -> list[str]:
-    """What is wrong, in sentences."""
-    wrong = []
-    archived = Counter(str(url).rsplit("/", 1)[1] for (url,) in desk.ground.rows("SELECT url FROM articles"))
-    published = {guid for _, guid in publisher.published}
-    if missing := published - archived.keys():
-        wrong.append(f"{len(missing)} articles were published and are not in the archive: {sorted(missing)[:5]}")
-    if twice := [guid for guid, count in archived.items() if count > 1]:
-        wrong.append(f"{len(twice)} articles are in the archive twice: {twice[:5]}")
-    if untold := number(desk, _UNTOLD):
-        wrong.append(f"{untold} matches are archived and in no story")
-    if unscored := number(desk, _UNSCORED):
-        wrong.append(f"{unscored} matches are in a story, and the archive never scored them")
-    live_stories = {
-        str(story)
-        for story, match in desk.ground.rows("SELECT story_id, match FROM story_matches")
-        if not json.loads(str(match))["article"]["backfill"]
+def topics(now: float) -> Sequence[Mapping[str, object]]:
+    """Each is told at once and at set times, every second one in Slack, too."""
+    minutes = [time.strftime("%H:%M", time.gmtime(now + 60 * minute)) for minute in range(120)]
+    later = {"name": "later", "when": f"{','.join(sorted(minutes))} UTC"}
+    own: Mapping[int, Mapping[str, object]] = {
+        3: {"min_sources": 2},
+        5: {"updates": "all"},
+        6: {"escalate": {"sources": 2, "within": "30m"}},
     }
-    alerted = Counter(str(story) for (story,) in desk.ground.rows("SELECT story_id FROM alerts WHERE kind = 'first'"))
-    if live_stories != set(alerted):
-        wrong.append(f"{len(live_stories)} stories have a live report and {len(alerted)} have an alert")
-    if max(alerted.values(), default=1) > 1:
-        wrong.append("a story has two first alerts")
-    deliveries = dict(desk.ground.rows("SELECT id, state FROM deliveries WHERE alert_id != ''"))
-    if len(deliveries) != sum(alerted.values()) or set(deliveries.values()) - {"sent"}:
-        wrong.append(
-            f"{len(deliveries)} deliveries for {sum(alerted.values())} alerts, in states {Counter(deliveries.values())}"
-        )
-    if receiver.ids != set(deliveries):
-        missing_ids, extra_ids = set(deliveries) - receiver.ids, receiver.ids - set(deliveries)
-        wrong.append(f"the receiver misses {len(missing_ids)} and has {len(extra_ids)} too many")
-    return wrong
+    return [
+        {**topic, "channels": ["desk", *(["chat"] if place % 2 == 0 else []), later], **own.get(place, {})}
+        for place, topic in enumerate(TOPICS)
+    ]
 
 
 def crash(kills: int, longest: float, seed: int, ground: Ground | None = None) -> list[str]:
     """What is wrong after so many kills, in sentences; prints as it goes. No ``ground``: one process on SQLite."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="wirewatch-crash-") as folder:
-        site, receiver = Site(keep=10_000, hosts=FEEDS), Receiver()
+        site, receiver, later, slack = Site(keep=10_000, hosts=FEEDS), Receiver(), Receiver(), Slack()
+        slack.start()
+        slack.listening.wait()
         desk = Desk(Path(folder) / "desk", ground)
         for feed in range(FEEDS):
             site.publish(f"/feed/{feed}")
+        (Path(folder) / "token").write_text("xoxb-good")
         desk.configure(
             feeds=[f"{url}/feed/{feed}" for feed, url in enumerate(site.urls)],
-            topics=[{**topic, "channels": ["desk"]} for topic in TOPICS],
-            channels=f'[channel.desk]\ntype = "webhook"\nurl = "{receiver.url}/hook"\n',
+            topics=topics(time.time()),
+            channels=f'[channel.desk]\ntype = "webhook"\nurl = "{receiver.url}/hook"\n'
+            f'[channel.later]\ntype = "webhook"\nurl = "{later.url}/hook"\n'
+            f'[channel.chat]\ntype = "slack"\ntoken_file = "{folder}/token"\nchannel = "#desk"\n'
+            f'api_url = "{slack.url}"\n',
             settle="0s",
         )
-        publisher = Publisher(site, random.Random(seed + 1))
+        publisher, muting = Publisher(site, random.Random(seed + 1)), Muting(desk)
         desk.start()
         try:
             wait_until(lambda: all(site.polled(f"/feed/{n}") for n in range(FEEDS)), seconds=60, what="first polls")
             publisher.start()
-            _kill(desk, kills, longest, rng, publisher, receiver)
+            _kill(desk, kills, longest, rng, publisher, muting)
             publisher.stopped.set()
             publisher.join()
             started = time.monotonic()
+            muting.end()
             wrong = _drained(desk, publisher)
             print(f"idle {time.monotonic() - started:.0f} s after the last kill")
-            wrong += verdict(desk, publisher, receiver)
+            account = Account(desk.ground, {"desk": receiver, "later": later}, slack.fake, muting.muted)
+            wrong += verdict(account, publisher.published)
             if exit_code := desk.stop():
                 wrong.append(f"the last exit code is {exit_code}")
         finally:
             publisher.stopped.set()
             desk.kill()
-    repeats = len(receiver.accepted) - len(receiver.ids)
-    print(
-        f"{kills} kills, {len(publisher.published)} articles, {len(receiver.ids)} alerts accepted, "
-        f"{repeats} repeats under a known id"
-    )
+    print(f"{kills} kills, {len(publisher.published)} articles; {account.summary()}")
     return wrong
 
 
-def _kill(desk: Desk, kills: int, longest: float, rng: random.Random, publisher: Publisher, receiver: Receiver) -> None:
+class Muting:
+    """One topic after the other is muted for a while, with the command, while the daemon runs."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._id = ""
+        self.muted: list[Muted] = []
+
+    def change(self) -> None:
+        if self._id:
+            self.end()
+            return
+        topic = str(TOPICS[len(self.muted) % len(TOPICS)]["id"])
+        self._desk.wait_ready()
+        self._id = str(self._asked("mutes", "add", "--topic", topic, "--for", "1h")["id"])
+        self.muted.append(Muted(topic, time.time()))
+
+    def end(self) -> None:
+        """What it held is told."""
+        if self._id:
+            self._desk.wait_ready()
+            self.muted[-1] = replace(self.muted[-1], until=time.time())
+            self._asked("mutes", "remove", self._id)
+            self._id = ""
+
+    def _asked(self, *words: str) -> Mapping[str, object]:
+        answer = self._desk.wirewatch(*words, "--json")
+        assert answer.returncode == 0, answer.stderr
+        found: Mapping[str, object] = json.loads(answer.stdout)
+        return found
+
+
+def _kill(desk: Desk, kills: int, longest: float, rng: random.Random, publisher: Publisher, muting: Muting) -> None:
     pause = threading.Event()
     for kill in range(kills):
+        if kill % MUTE_EVERY == 1:
+            muting.change()
         pause.wait(rng.uniform(0.2, longest))
         victim = rng.choice(sorted(desk.processes))
         desk.kill(victim)
         desk.start(victim)
-        published, accepted = len(publisher.published), len(receiver.accepted)
-        print(f"kill {kill + 1}/{kills} ({victim}): {published} published, {accepted} deliveries accepted", flush=True)
+        print(f"kill {kill + 1}/{kills} ({victim}): {len(publisher.published)} published", flush=True)
 
 
 def _drained(desk: Desk, publisher: Publisher) -> list[str]:
+    def idle() -> bool:
+        """In this order: what is through with one step is there for the next one, and stays there."""
+        if not desk.ground.exists() or number(desk.ground, "SELECT count(*) FROM articles") < len(publisher.published):
+            return False
+        return waiting(desk.ground) == 0
+
     try:
-        wait_until(lambda: desk.ground.exists() and idle(desk, publisher), seconds=600, what="everything is through")
+        wait_until(idle, seconds=600, what="everything is through")
     except AssertionError as error:
         return [str(error)]
     return []

@@ -1,6 +1,7 @@
 """News that nobody reported, for the benchmarks: ordinary articles, and alarming ones that are a story each."""
 
 import random
+import time
 from collections.abc import Sequence
 
 from tests.scene import Item
@@ -40,6 +41,9 @@ TOWNS = (
     "Nancy Leeds Derby Salem Tampa Boise Fargo Omaha Tulsa Reno Provo Quito Cusco Salta Arica Belem Natal Accra Kumasi "
     "Lagos"
 ).split()
+_BETWEEN = 6 * 3_600.0  # seconds from one event to the next, which is of another kind
+_EVENTS = 1_200
+_LONG_AGO = _EVENTS * _BETWEEN
 
 
 def words(rng: random.Random, count: int) -> Sequence[str]:
@@ -57,11 +61,15 @@ def ordinary(number: int, rng: random.Random) -> Item:
 
 
 def alarming(number: int, rng: random.Random) -> Item:
-    """One event of one kind in one town; ``number`` names it, whoever reports it."""
+    """One event of one kind in one town; ``number`` names it, whoever reports it.
+
+    Those of a kind happen days apart, or they would be one story: what is said of them is much the same.
+    """
     told = random.Random(number)
     title, text = EVENTS[number % len(EVENTS)]
     town = TOWNS[number % len(TOWNS)]
     values = {"town": town, "n": told.randint(3, 9), "m": told.randint(12, 90), "who": surname(told)}
     more = f"It was a {told.choice(WORDS)} for {surname(told)} and a {told.choice(WORDS)} for {surname(told)}."
     body = f"{text.format(**values)} {more} {' '.join(words(rng, 20)).capitalize()}."
-    return Item(f"a{number}", title.format(**values), body, f"{town.lower()}.example")
+    at = time.time() - _LONG_AGO + number % _EVENTS * _BETWEEN
+    return Item(f"a{number}", title.format(**values), body, f"{town.lower()}.example", at)

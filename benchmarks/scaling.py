@@ -33,7 +33,8 @@ from statistics import median
 
 import psutil  # type: ignore[import-untyped]
 
-from benchmarks.crash import invent, number
+from benchmarks.crash import invent
+from benchmarks.crash_account import number
 from benchmarks.invented import TOPICS, words
 from benchmarks.log import no_quarantine
 from consumers.ids import article_id
@@ -157,7 +158,7 @@ class Scene:
 
     @property
     def archived(self) -> int:
-        return number(self.desk, "SELECT count(*) FROM articles")
+        return number(self.desk.ground, "SELECT count(*) FROM articles")
 
     def await_archived(self, count: int) -> None:
         """Returns when so many are, to a fifth of a second: a look costs the server a connection."""
@@ -288,7 +289,7 @@ def third(servers: Servers, count: int, seed: int) -> list[str]:
         }
         one.desk.start("alert")
         wait_until(
-            lambda: number(one.desk, "SELECT count(*) FROM story_matches") >= len(expected), seconds=120, what=""
+            lambda: number(one.desk.ground, "SELECT count(*) FROM story_matches") >= len(expected), seconds=120, what=""
         )
         wrong = wrong_in(one, expected)
         if one.desk.stop():

@@ -12,7 +12,7 @@ from consumers.facts_known import Known, Stated, Value
 from consumers.facts_name_runs import Name
 from consumers.facts_names import Names, Nation, is_known
 from consumers.facts_reading import Reading, meant, quote
-from consumers.facts_verbs import SAYING
+from consumers.facts_verbs import KIN, SAYING, STAGES, TALK
 from consumers.model import Fact, FactKind
 from consumers.nations import shown
 
@@ -32,7 +32,9 @@ _ORDER: tuple[FactKind, ...] = (
 )
 _COUNTED = {"act arrest": "arrested", "act free": "released"}  # what "140 arrested" says as well
 _NO_ARROW = DISTANCES | {"%"}  # of sums, too: two of them seldom are of the same thing
-_NEW_WORDS, _NEW_SHARE = 2, 0.5  # of a headline
+_NEW_WORDS, _NEW_SHARE = 2, 0.4  # of a headline
+_QUOTED_SHARE = 0.5  # of it, where the lead begins with a quotation
+_TALK_SHARE = 0.3  # of it, where somebody accuses somebody
 _EPOCH = 1e11  # seconds: no article is older or newer
 
 
@@ -76,6 +78,8 @@ def stated(found: Findings) -> dict[Value, Stated]:
 
 def new_in(found: Findings, known: Known) -> tuple[Fact, ...]:
     """The most important first, at most ``MAX_FACTS``."""
+    if not found.reading.reports:
+        return chosen(_new_notes(found, known))
     counts = tuple(_new_counts(found, known))
     acts = _new_acts(found, known, counted(counts))
     names = _new_names(found, known) if found.reading.english else ()
@@ -126,12 +130,29 @@ def sentence_of(count: Count, found: Findings) -> str:
 def _new_acts(found: Findings, known: Known, told_as_counts: frozenset[str]) -> Iterator[Fact]:
     """One for each sentence; that a body speaks is told where nothing else is."""
     told: set[int] = set()
-    passed = known.said | told_as_counts
+    passed = implied(known.said) | told_as_counts
     every = found.acts.every
     for act in sorted(every, key=_is_body):
+        if act.verb in TALK and not _says_new(found, known, _TALK_SHARE):
+            continue
         if act.leads and act.key not in passed and act.number not in told and not (told and _is_body(act)):
             told.add(act.number)
             yield found.fact(act.kind, act.key, act.text, _better(act, every))
+
+
+def _new_notes(found: Findings, known: Known) -> Iterator[Fact]:
+    """All that is told of a comment: that it is corrected or retracted."""
+    for act in found.acts.every:
+        if act.kind in ("correction", "retraction") and act.key not in known.said:
+            yield found.fact(act.kind, act.key, act.text, act.sentence)
+
+
+def implied(said: frozenset[str]) -> frozenset[str]:
+    """Acts that need not be told: these, their kin, and what must have gone before."""
+    verbs = {key.removeprefix("act ") for key in said}
+    kin = {each for verb in verbs for each in KIN.get(verb, ())}
+    before = STAGES[: max((STAGES.index(verb) for verb in verbs if verb in STAGES), default=0)]
+    return said | {f"act {verb}" for verb in (*kin, *before, *(f"will {verb}" for verb in verbs))}
 
 
 def _is_body(act: Act) -> bool:
@@ -150,10 +171,19 @@ def _new_statement(found: Findings, known: Known) -> Iterator[Fact]:
     if not (found.acts.is_official and found.reading.english):
         return
     title, lead = found.reading.sentences[:2]
-    told = meant(title) - SAYING
-    new = {word for word in told & meant(lead) if not known.has_word(word)}
-    if len(new) >= _NEW_WORDS and len(new) >= _NEW_SHARE * len(told):
+    quoted = lead.text.startswith(('"', "“", "'", "‘"))  # what somebody thinks of it
+    if new := _says_new(found, known, _QUOTED_SHARE if quoted else _NEW_SHARE):
         yield found.fact("statement", f"says {' '.join(sorted(new))[:80]}", short(title.text), lead.text)
+
+
+def _says_new(found: Findings, known: Known, share: float) -> frozenset[str]:
+    """What the headline and the lead say that no report said before, if it is much of the headline."""
+    if len(found.reading.sentences) < 2:
+        return frozenset()
+    title, lead = found.reading.sentences[:2]
+    told = meant(title) - SAYING
+    new = frozenset(word for word in told & meant(lead) if not known.has_word(word))
+    return new if len(new) >= _NEW_WORDS and len(new) >= share * len(told) else frozenset()
 
 
 def _new_names(found: Findings, known: Known) -> Iterator[Fact]:

@@ -13,16 +13,23 @@ from consumers.facts_verbs import (
     ACTIVE_ONLY,
     ASIDES,
     ATTACKER,
+    AUXILIARY,
+    BEHIND_PARTICIPLE,
     BEING,
     BODIES,
+    DECIDED,
     FELL_BEFORE,
     HEADLINE_ASIDES,
     HEADLINE_ONLY,
+    I_SAY,
     KEYWORDS,
+    LAST_WEEK,
+    MODAL,
     NOT_YET,
     NOUNS,
     OFFICIAL,
     PHRASE_ENDS,
+    PAPERS,
     PHRASES,
     PLURALS,
     REFUSED,
@@ -31,6 +38,7 @@ from consumers.facts_verbs import (
     SPOKEN,
     TITLED,
     TURNING_PHRASES,
+    UNDECIDED,
     VERBS,
 )
 from consumers.model import FactKind
@@ -52,6 +60,10 @@ class Act:
     sentence: str
     number: int
     happens: bool  # now: no background, nothing told in passing
+
+    @property
+    def verb(self) -> str:
+        return self.key.removeprefix("act ")
 
     @property
     def leads(self) -> bool:
@@ -85,6 +97,11 @@ class Acts:
         if lead is None or lead.past:
             return False
         said = [at for at, word in enumerate(lead.lower) if word in SAYS]
+        if any(
+            word == "according" and not PAPERS.isdisjoint(lead.lower[at + 2 : at + 6])
+            for at, word in enumerate(lead.lower)
+        ):
+            return True
         return any(not SPEAKERS.isdisjoint(lead.lower[max(0, at - 6) : at + 4]) for at in said)
 
 
@@ -105,6 +122,8 @@ def _acts(sentence: Sentence) -> Iterator[Act]:
                 yield _act(kind, f"act {act}", sentence, at, _is_now(sentence, at, act))
         if sentence.number == 0 and word in PLURALS and NOT_YET.isdisjoint(words[max(0, at - 2) : at]):
             yield _act("statement", f"act {word}", sentence, at, False)
+        if sentence.number == 0 and word in DECIDED and _is_decided(words, at):
+            yield _act("statement", f"act will {DECIDED[word]}", sentence, at, True)
         if word in PHRASE_ENDS:
             yield from _phrases(sentence, at)
         if body := BODIES.get(word):
@@ -114,12 +133,18 @@ def _acts(sentence: Sentence) -> Iterator[Act]:
             yield _act("statement", "act suspect dead", sentence, at, not sentence.past)
 
 
+def _is_decided(words: tuple[str, ...], at: int) -> bool:
+    return at > 1 and words[at - 1] == "to" and UNDECIDED.isdisjoint(words[:at])
+
+
 def _is_done(sentence: Sentence, at: int, act: str, near: frozenset[str]) -> bool:
     words = sentence.lower
     if words[at] in NOUNS and sentence.number > 0 and not near:
         return False
     before = words[max(0, at - 2) : at]
-    if not NOT_YET.isdisjoint(before):
+    if not NOT_YET.isdisjoint(before) or not MODAL.isdisjoint(words[max(0, at - 4) : at]):
+        return False
+    if sentence.number and not I_SAY.isdisjoint(words[max(0, at - 6) : at]):
         return False
     if near and near.isdisjoint(words[max(0, at - _NEAR) : at + _NEAR + 1]):
         return False
@@ -134,8 +159,21 @@ def _is_now(sentence: Sentence, at: int, act: str) -> bool:
     words = sentence.lower
     if sentence.past or (act in HEADLINE_ONLY and sentence.number > 0):
         return False
+    if sentence.number and (_is_modifier(words, at) or _is_last_week(words)):
+        return False
     had = words[max(0, at - 1) : at] == ("had",) or words[max(0, at - 2) : at] == ("had", "been")
     return not had and not _is_aside(sentence, at)
+
+
+def _is_modifier(words: tuple[str, ...], at: int) -> bool:
+    """ "Sanctions imposed by the United States", "the officer convicted of murder"."""
+    if not words[at].endswith("ed") or not AUXILIARY.isdisjoint(words[max(0, at - 4) : at]):
+        return False
+    return not BEHIND_PARTICIPLE.isdisjoint(words[at + 1 : at + 2])
+
+
+def _is_last_week(words: tuple[str, ...]) -> bool:
+    return any(words[at] == "last" and words[at + 1] in LAST_WEEK for at in range(len(words) - 1))
 
 
 def _is_aside(sentence: Sentence, at: int) -> bool:

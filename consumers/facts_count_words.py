@@ -9,7 +9,7 @@ BEHIND = {
         "missing": "missing unaccounted",
         "arrested": "arrested detained arrests detainees",
         "evacuated": "evacuated evacuees flee fled",
-        "rescued": "rescued",
+        "rescued": "rescued alive",
         "released": "released freed",
         "displaced": "displaced homeless",
         "trapped": "trapped stranded",
@@ -30,7 +30,7 @@ AHEAD = {
         "released": "released releases releasing freed frees freeing release free",
         "displaced": "displaced displacing displaces",
         "trapped": "trapped trapping traps",
-        "infected": "infected infecting infects",
+        "cases": "infected infecting infects sickened sickening sickens",
     }.items()
     for word in words.split()
 }
@@ -58,6 +58,7 @@ THINGS = {
         "patients": "patients",
         "refugees": "refugees migrants",
         "protesters": "protesters demonstrators marchers",
+        "mph": "mph",
         "km": "km kilometres kilometers",
         "miles": "miles",
     }.items()
@@ -97,6 +98,9 @@ LOWER = frozenset(
     "counted down".split()
 )
 PRISON = frozenset("prison jail imprisonment jailed sentenced sentence sentences bars custody imprisoned".split())
+BALANCE = frozenset("conservative liberal republican democratic split balance edge advantage".split())
+SHARES = {"half": 50.0, "third": 33.0, "quarter": 25.0, "fifth": 20.0, "tenth": 10.0}
+FRACTIONS = frozenset("quarter third half fraction tenth fifth".split())
 SPANS = ("year", "month", "week", "day", "hour", "minute", "second")
 MAYBE = frozenset("could may might would facing faces face maximum up carries risks if".split())
 FREED = frozenset(

@@ -7,9 +7,11 @@ from itertools import pairwise
 
 from consumers.facts_count_words import (
     AWAY,
+    BALANCE,
     DIED,
     DISTANCES,
     ENDS,
+    FRACTIONS,
     HURT,
     LOWER,
     MAYBE,
@@ -19,6 +21,7 @@ from consumers.facts_count_words import (
     PART,
     PEOPLE,
     PRISON,
+    SHARES,
     SPANS,
     THINGS,
     TIMES,
@@ -93,6 +96,9 @@ def _counts(sentence: Sentence) -> Iterator[Count]:
             continue
         following = every[place + 1] if place + 1 < len(every) else None
         yield from _count(sentence, number, following, lowers)
+    for at, word in enumerate(words):
+        if word in SHARES and words[at - 1] in ("a", "one") and words[at + 1 : at + 2] == ("of",):
+            yield Count("number", "%", SHARES[word], "vague", sentence)
     for label, verbs in (("toll", DIED), ("injured", HURT)):
         if not verbs.isdisjoint(words) and is_one(sentence, verbs):
             yield Count("toll", label, 1.0, "floor", sentence)
@@ -110,6 +116,12 @@ def _count(sentence: Sentence, number: Number, following: Number | None, lowers:
     value, precision = number.value, number.precision
     after = words[number.end] if number.end < len(words) else ""
     before = words[number.first - 1] if number.first else ""
+    if (
+        _is_converted(words, number)
+        or (before == "of" and words[number.first - 2] in FRACTIONS)
+        or (before == "in" and words[number.first - 2] == "one")
+    ):
+        return
     if number.unit and number.unit != "%":
         yield Count("sum", number.unit, value, precision, sentence, lowers)
     elif vote := _vote(words, number, following):
@@ -120,7 +132,8 @@ def _count(sentence: Sentence, number: Number, following: Number | None, lowers:
         yield Count("number", "%", value, precision, sentence, lowers)
     elif after in ("year", "years", "month", "months") or _is_span(words, number.end):
         if (
-            not PRISON.isdisjoint(words[max(0, number.first - 5) : number.end + 4])
+            not "".join(words[number.end + 1 : number.end + 2]).endswith("-old")
+            and not PRISON.isdisjoint(words[max(0, number.first - 5) : number.end + 4])
             and before != "served"
             and MAYBE.isdisjoint(words)
         ):
@@ -136,6 +149,11 @@ def _count(sentence: Sentence, number: Number, following: Number | None, lowers:
         yield Count("toll", label, value, precision, sentence, lowers, more and label == "toll")
     elif (label := _thing(words, number)) and not _is_model(sentence, number):
         yield Count("number", label, value, precision, sentence, lowers)
+
+
+def _is_converted(words: tuple[str, ...], number: Number) -> bool:
+    """ "115,000 acres (46,500 hectares)": the same in other units."""
+    return number.first > 1 and words[number.first - 1] == "(" and words[number.first - 2] not in (".", ",")
 
 
 def _per_year(words: tuple[str, ...], number: Number) -> int:
@@ -185,6 +203,8 @@ def _vote(words: tuple[str, ...], number: Number, following: Number | None) -> s
     between = words[number.end : following.start]
     if between not in (("-",), ("–",), ("votes", "to"), ("to",), ("votes", "against"), ("votes", "-")):
         return ""
+    if words[following.end : following.end + 1] and words[following.end] in BALANCE | {"majority"}:
+        return ""  # a court's make-up
     yes, no = number.value, following.value
     if not (yes == int(yes) and no == int(no) and 3 < yes + no < 2000 and (between != ("to",) or yes + no >= 5)):
         return ""

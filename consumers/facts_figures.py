@@ -7,7 +7,7 @@ from consumers.facts_numbers import shown
 
 Figures = list[tuple[float, Stated]]
 
-_LEAD = {"toll": 6, "sum": 2, "number": 2}  # sentences of the text in which a count may be news
+_LEAD = {"toll": 6, "sum": 1, "number": 2}  # sentences of the text in which a count may be news
 _LEAD_OF = {"%": 1, NTH: 0} | dict.fromkeys(DISTANCES, 0)
 _FIRST = 3  # the same for the first figure of its kind
 _LOWER = 2  # and for one that is less than before
@@ -37,6 +37,8 @@ def is_new(count: Count, known: Known, at: float) -> bool:
     """``at``: of the report, in seconds."""
     if not (is_early(count) and is_worth(count)) or count.value_key in known.values:
         return False
+    if count.label == "%" and count.precision == "vague":
+        return False  # "a tenth" is not told, and makes 10% nothing new
     if count.value >= _TELLING and any(figure == count.value_key[1] for _, figure in known.values):
         return False  # 4,000 jobs are 4,000 workers
     if count.rest or count.more:

@@ -4,8 +4,20 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import pairwise
 
-from consumers.facts_name_words import GENERIC, LINKS, MOVED_BEFORE, MOVES, NO_NAME, PLACE_AFTER, PLACE_BEFORE, SORTS
+from consumers.facts_name_words import (
+    GENERIC,
+    GIVEN,
+    LINKS,
+    MOVED_BEFORE,
+    MOVES,
+    NO_NAME,
+    PLACE_AFTER,
+    PLACE_BEFORE,
+    SORTS,
+    TITLES,
+)
 from consumers.facts_reading import Sentence
 from consumers.nations import forms
 from consumers.words import stem
@@ -15,6 +27,7 @@ LONGEST = 40  # letters of a name
 ACRONYM = 6  # letters; longer words in capitals shout
 
 _POSSESSIVE = re.compile(r"'s?$")
+_GLUED = re.compile(r"(?<!Mc)(?<!Mac)(?<!De)(?<!Le)(?<!La)(?<!Di)(?<!Da)[a-z]{3,}[A-Z][a-z]{2,}")
 _CONTRACTED = ("n't", "'m", "'ve", "'ll", "'re", "'d")
 
 
@@ -38,6 +51,8 @@ class Name:
     @property
     def is_place(self) -> bool:
         """Mostly, and no initials: "in Ordesa"; not "confidence in Trump", "in FBI files"."""
+        if len(self.words) > 1 and name_stem(self.words[0]) in GIVEN:
+            return False
         return self.placed * 2 >= self.early and not (len(self.words) == 1 and self.words[0].isupper())
 
     def also(self, other: "Name") -> None:
@@ -111,8 +126,13 @@ def _name(sentence: Sentence, start: int, end: int) -> Name | None:
     whole = words[start:end]
     if len(whole) > 2 and all(map(str.isupper, whole)):  # a line that shouts
         return None
+    if _is_debris(whole):
+        return None
+    start = max((at + 1 for at in range(start, end) if words[at].lower() in TITLES), default=start)
     while start < end and _only_leads(words[start], last=start == end - 1):
         start += 1
+    if start < end and name_stem(words[start]) in GIVEN:  # "Susan Collins of Maine"
+        end = next((at for at in range(start + 1, end) if words[at] in ("of", "for")), end)
     kept = tuple(word for word in words[start:end])
     telling = [
         part
@@ -139,6 +159,13 @@ def _name(sentence: Sentence, start: int, end: int) -> Name | None:
         acts=before in ("as", "names", "identified", "named"),
         placed=_placed(sentence, start, before, after, len(telling)),
     )
+
+
+def _is_debris(words: tuple[str, ...]) -> bool:
+    """Pages that were glued together: "Trump Donald John TrumpKamala Harris", "John Bacon USA TODAY"."""
+    if any(_GLUED.search(word) for word in words):
+        return True
+    return any(one.isupper() and two.isupper() and len(one) + len(two) > ACRONYM for one, two in pairwise(words))
 
 
 def _only_leads(word: str, *, last: bool) -> bool:

@@ -29,7 +29,15 @@ GENERIC = frozenset(
     "interview poll survey report god internet web english act bill law amendment constitution war democrat "
     "democrats republican republicans gop democratic liberal conservative labour left right black white "
     "muslim muslims christian christians jewish jews islamic islamist catholic americans tv dna covid ceo cfo "
-    "hq id ok pm am i ii iii iv".split()
+    "hq id ok pm am gdp officials official members member representatives applications conference confirmation "
+    "hearing hearings surgeon drugmaker drugmakers earth math minority majority sun moon mars outlines exclusive "
+    "breaking update updated read video photo listen editor reporter staff correspondent contributor i ii iii iv".split()
+)
+# Behind the last of them stands who bears it; nothing behind, and nobody is named.
+TITLES = frozenset(
+    "president minister secretary chancellor governor mayor senator sen rep representative congressman "
+    "congresswoman speaker leader chairman chairwoman director ceo cfo gov judge justice sheriff commissioner "
+    "spokesman spokeswoman ambassador da attorney".split()
 )
 NO_NAME = FUNCTION_WORDS | frozenset(
     "i me nobody everyone someone everything nothing yes no nor yet still here some many several most two "
@@ -41,9 +49,11 @@ NO_NAME = FUNCTION_WORDS | frozenset(
 PLACE_BEFORE = frozenset("in near outside inside around across off throughout beyond".split())
 MOVED_BEFORE = frozenset(
     "to into toward towards from at hit hits struck strike strikes reached reaches leave leaves left entered "
-    "bombed bomb bombs".split()
+    "bombed bomb bombs threatens threatened batters battered pounds pounded approaches nears".split()
 )
-MOVES = frozenset("spread spreads spreading spilled moved moves expanded extended advanced fled shut reached".split())
+MOVES = frozenset(
+    "spread spreads spreading spilled moved moves expanded extended advanced flee flees fled shut reached".split()
+)
 SORTS = frozenset("city town village port province district region island capital suburb county state".split())
 PLACE_AFTER = frozenset("province district city town airport region county valley island street road square".split())
 LINKS = frozenset("of de del di da al el bin ibn van von la le the for".split())

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from consumers.facts_name_runs import EARLY, Name, name_stem, names_in, nation_words
-from consumers.facts_name_words import GIVEN, PLACE_BEFORE
+from consumers.facts_name_words import GIVEN, MOVES, PLACE_BEFORE
 from consumers.facts_reading import Reading, Sentence
 from consumers.mentions import Mention, mentions, nations_said
 
 LEAD = 2  # sentences of the text
+NATION_SUBJECT = 2  # the same for nations
 SUBJECT = 4  # words of a headline: who is named there does something
 OFTEN = 3  # mentions of an actor that the headline does not name
 KNOWN_CHARS = 20_000  # of a text: whoever is named there is known
@@ -63,7 +64,7 @@ class Names:
         found: dict[str, Nation] = {}
         title, *body = self._reading.sentences[: LEAD + 1]
         for each in mentions(title.text):
-            for name in each.form.nations:
+            for name in each.form.nations if _is_in(each) or _is_subject(each, title.text) else ():
                 found.setdefault(name, Nation(name, title, _is_in(each), True))
         for sentence in body:
             for each in mentions(sentence.text):
@@ -89,7 +90,7 @@ class Names:
                 if not name.begins or self._inside[name.stems[-1]]:
                     _add(found, name)
         in_title = {name_stem(word) for word in title.words}
-        acting = {name_stem(word) for word in title.words[:SUBJECT]}
+        acting = {name_stem(word) for word in title.words[:SUBJECT] if not word.endswith(("'s", "s'"))}
         for name in _merged(found):
             said = {*name.stems, name.initials} - GIVEN - {""}
             name.mentions = max((self._written[each] for each in said), default=0)
@@ -124,7 +125,7 @@ def is_known(name: Name, said: Callable[[str], bool]) -> bool:
 def _leads(name: Name) -> bool:
     if name.in_title and name.in_text:
         return name.is_place or name.acts
-    return name.first <= 1 and name.mentions >= (2 if name.is_place or name.opens else OFTEN)
+    return name.first <= 1 and name.mentions >= 2 and (name.is_place or name.opens or name.acts)
 
 
 def _add(found: dict[str, Name], name: Name) -> None:
@@ -144,6 +145,14 @@ def _merged(found: dict[str, Name]) -> list[Name]:
 
 def _is_in(mention: Mention) -> bool:
     return mention.kind != "adjective" and mention.before.lower() in PLACE_BEFORE
+
+
+def _is_subject(mention: Mention, title: str) -> bool:
+    """Of a headline: "US accuses Russia", "Two Russian jets collide"; not "Fewer Americans marry"."""
+    if mention.before.lower() in ("to", "into", "toward", "towards", "from"):
+        return not MOVES.isdisjoint(title.lower().split())
+    people = mention.kind == "adjective" and title[: mention.end].endswith("s")
+    return not people and title.count(" ", 0, mention.start) < NATION_SUBJECT
 
 
 def _in_title_case(title: Sentence) -> bool:

@@ -8,6 +8,7 @@ from consumers.facts_count_words import (
     BEHIND,
     COUNTED,
     COUNTERS,
+    DIED,
     ENDS,
     FREED,
     OBJECTS,
@@ -95,6 +96,8 @@ def is_age(words: tuple[str, ...], number: Number) -> bool:
     after = words[number.end] if number.end < len(words) else ""
     if before == "of" and number.first > 1 and words[number.first - 2] in PERSON:  # "a boy of 17"
         return True
+    if before == "at" and number.first > 1 and words[number.first - 2] in DIED and number.value <= 110:
+        return True  # "dead at 94"
     if before in ("aged", "age", "page", "chapter", "platform", "no", "top", "best", "flight", "route", "section"):
         return True
     return before == "," and after in (",", ")", "") and 1 <= number.value <= 110

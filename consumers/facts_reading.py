@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from consumers.copies import paragraphs
+from consumers.facts_genre import is_comment, is_explainer, is_furniture
 from consumers.languages import declared, reads_as_english
 from consumers.model import Article
 from consumers.passages import MAX_TITLE, sentences
@@ -76,7 +77,7 @@ class Reading:
         body = article.text[:READ_CHARS]
         if title and body.lstrip().startswith(title):
             body = body.lstrip()[len(title) :]
-        told = [title, *_sentences(body)]
+        told = [title, *(each for each in _sentences(body) if not is_furniture(each))]
         self.sentences = tuple(Sentence(text, number, date) for number, text in enumerate(told))
         self.source = re.sub(r"[^a-z]", "", article.source.lower())
 
@@ -86,6 +87,13 @@ class Reading:
         if language := declared(self.article.lang):
             return language.partition("-")[0] == "en"
         return reads_as_english(self.article.title, self.article.text)
+
+    @cached_property
+    def reports(self) -> bool:
+        """No opinion and no explainer: those say little that is new, and it is said elsewhere."""
+        article = self.article
+        told = ((each.text, each.lower) for each in self.sentences[1 : BEGINNING + 1])
+        return not (is_explainer(self.sentences[0].text) or is_comment(article.title, article.url, article.text, told))
 
     @cached_property
     def notes(self) -> tuple[str, ...]:

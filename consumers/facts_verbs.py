@@ -10,10 +10,16 @@ TURNS = """
 deny: denies denied denying
 deny: rejects rejected; allegations accusations claims charges claim accusation allegation
 withdraw: withdraws withdrew withdrawn withdrawing
+resume: restarts restarted
 resume: resumes resumed resuming; talks fighting shelling attacks strikes hostilities search flights war bombing \
 negotiations trial operations violence work service production strike protests launches
 suspend: suspends suspended halts halted
 cancel: cancels cancelled canceled
+cancel: walk walks walked; talks negotiations
+recuse: recuses recused
+pause: pauses paused
+retake: retakes retook retaken recaptures recaptured
+appeal: appeals appealed; ruling verdict conviction fine sentence court decision
 postpone: postpones postponed delays
 overturn: overturns overturned quashes quashed annuls annulled invalidated
 acquit: acquits acquitted exonerated exonerates
@@ -21,15 +27,16 @@ reverse: reverses reversed reversing backtracks backtracked backpedals
 reinstate: reinstates reinstated restores restored; rule ban law order policy ruling official minister power
 revoke: revokes revoked rescinds rescinded repeals repealed
 scrap: scraps scrapped
-reopen: reopens reopened reopening
+reopen: reopens reopened reopening; line railway track border borders airport bridge road school schools station tunnel port case \
+investigation inquiry embassy government probe airspace market plant mine office offices church
 veto: vetoes vetoed
 recant: recants recanted
-abandon: abandons abandoned drops dropped drop; charges case lawsuit plan plans bid suit tax appeal demand probe \
+abandon: abandons abandoned drops dropped drop; charges case lawsuit plan plans bid suit appeal demand probe \
 deal talks claim
 concede: concedes conceded; defeat election race
 collapse: collapses collapsed broke breaks broken breached violates violated; ceasefire truce deal talks \
 agreement accord
-lift: lifts lifted; ban sanctions order curfew lockdown embargo restrictions siege blockade emergency alert warning
+lift: lifts lifted; evacuation ban sanctions order curfew lockdown embargo restrictions siege blockade emergency alert warning
 block: blocks blocked; judge court watchdog regulator authority senate parliament republicans democrats tribunal
 free: released releases freed frees; crew sailors ship tanker vessel captives prison jail custody hostages \
 hostage prisoners prisoner bail charge detainees suspect
@@ -45,10 +52,12 @@ resign: resigns resigned quits
 sack: sacks sacked ousts ousted
 sack: dismissed dismisses fired fires; chairman chief director minister head board executive secretary general boss
 appoint: appoints appointed nominates nominated
+appoint: confirms confirmed; senate
 expel: expels expelled
 extradite: extradites extradited
 surrender: surrenders surrendered
 seize: seizes seized
+strip: strips stripped; title titles medal medals cup citizenship powers licence license immunity passport
 recall: recalls recalled; ambassador diplomats envoy cars vehicles product products
 close: closes closed shuts shut; border airport offices shops stores hospital school schools road roads plant \
 factory port embassy airspace mine
@@ -86,17 +95,36 @@ PHRASES = {
     "resign": ("stepped down", "steps down", "stepping down"),
     "reverse": ("backed down", "backs down", "u-turn", "walked back", "walks back"),
     "found alive": ("found alive",),
+    "will appeal": ("will appeal",),
+    "will reopen": ("will reopen",),
+    "will resign": ("will resign", "will step down"),
     "free": ("walks free", "walked free", "set free"),
     "convict": ("found guilty", "pleads guilty", "pleaded guilty"),
     "overturn": ("struck down", "strikes down"),
     "deny": ("not guilty",),
     "investigate": ("is investigating", "are investigating"),
 }
-TURNING_PHRASES = frozenset({"cancel", "reverse", "overturn", "found alive", "free", "deny"})
+# "Union to sue Glacier Air": how headlines say what somebody has decided.
+DECIDED = {
+    "sue": "sue",
+    "resign": "resign",
+    "appeal": "appeal",
+    "reopen": "reopen",
+    "restart": "resume",
+    "resume": "resume",
+    "quit": "resign",
+    "withdraw": "withdraw",
+    "recuse": "recuse",
+}
+UNDECIDED = frozenset(
+    "plan plans vows calls call urged urges asks asked bid fails set ready wants want orders ordered told tells "
+    "how when time reasons refuses threatens able unable due pressure hopes seeks tries right one pressed".split()
+)
+TURNING_PHRASES = frozenset({"will reopen", "cancel", "reverse", "overturn", "found alive", "free", "deny"})
 # Nouns as often as verbs, but in a headline.
 NOUNS = frozenset(
     "orders claims fines signs bans rules grounds storms arrests charges drops blocks breaks sentences "
-    "drop halts won captured".split()
+    "drop halts won captured jails pauses appeals passes".split()
 )
 # These only count where a body, an official or a name does them.
 SPOKEN = frozenset(
@@ -140,8 +168,10 @@ SPEAKERS = frozenset(
     "police minister ministry president governor mayor court judge prosecutor prosecutors army military "
     "navy sheriff investigators investigator officials official authorities authority agency commission "
     "regulator watchdog government coroner doctors inspectors auditors spokesman spokeswoman chancellor "
+    "association centre center lawyer lawyers manager institute newspaper engineers scientists researchers "
     "premier detectives service survey company chief executive union report study letter documents".split()
 )
+PAPERS = frozenset("report reports documents document study letter letters emails audit review memo files".split())
 # Stems that tell that somebody speaks, not what.
 SAYING = frozenset(
     map(
@@ -151,6 +181,30 @@ SAYING = frozenset(
         "official officials people".split(),
     )
 )
+BEING = frozenset("being been be was were is are gets got".split())
+# Said of somebody they are a quarrel; they are news where the report says much that is new besides.
+TALK = frozenset("accuse announce blame condemn confirm".split())
+# What a story knows by one of these it knows by the others: "cancels her tour", "scraps tour dates".
+KIN = {
+    act: frozenset(kin.split())
+    for kin in (
+        "cancel scrap abandon withdraw",
+        "revoke reverse overturn scrap cancel",
+        "block suspend pause ban",
+        "impose sign order",
+        "sue accuse",
+        "sack resign",
+    )
+    for act in kin.split()
+}
+KIN = {act: frozenset().union(*(kin for kin in KIN.values() if act in kin)) for act in KIN}
+# Who is sentenced was convicted, charged and arrested before.
+STAGES = ("accuse", "arrest", "charge", "convict", "sentence")
+MODAL = frozenset("would could may might should will must having if before whether not interested".split())
+I_SAY = frozenset("i we we're i'm we've our we'll".split())
+BEHIND_PARTICIPLE = frozenset("by of against under".split())  # "sanctions imposed by"
+AUXILIARY = BEING | {"has", "have", "had", "been"}
+LAST_WEEK = frozenset("week month".split())
 NOT_YET = frozenset(
     "to could may might would should will must can not never if wants cannot won't wouldn't didn't don't "
     "refuses refused threatens threatened unless whether or before until recently newly previously".split()
@@ -159,7 +213,6 @@ ASIDES = frozenset(
     "who which whose after when since while where despite following accused alleged because that's".split()
 )
 HEADLINE_ASIDES = frozenset("who which whose accused alleged almost nearly".split())
-BEING = frozenset("being been be was were is are gets got".split())
 ATTACKER = frozenset("gunman suspect attacker shooter bomber gunmen suspects attackers".split())
 # Said of so much that only a headline makes them news.
 # "Denied him entry" is no denial.
@@ -183,4 +236,4 @@ for _verb, _entry in (*_table(TURNS, "reversal"), *_table(ACTS, "statement")):
 PHRASE_ENDS = {phrase.split()[-1] for phrases in PHRASES.values() for phrase in phrases}
 # "Senators approve bill": learned from a headline that many do it; told it is when one does.
 PLURALS = {entry[0] for entries in VERBS.values() for entry in entries}
-KEYWORDS = frozenset({*VERBS, *PLURALS, *PHRASE_ENDS, *BODIES, *ATTACKER})
+KEYWORDS = frozenset({*VERBS, *DECIDED, *PLURALS, *PHRASE_ENDS, *BODIES, *ATTACKER})

@@ -231,11 +231,15 @@ class _TopicStories:
         if match.article.revision <= old.revision:
             return None
         new = member_of(match, old.joined, boilerplate=self._boilerplate)
+        latest = max(warm.story.latest, new.report.at)
+        # An edit is dated anew by many sites: who wrote it first, and who copied it, stays.
+        new.report = replace(new.report, at=min(old.report.at, new.report.at))
         story = warm.story
         first = story.id == story_id(match.id)
         warm.story = replace(
             story,
             title=headline(match) if first else story.title,
+            latest=latest,
             reports=tuple(new.report if report == old.report else report for report in story.reports),
         )
         self._drop(warm, old)

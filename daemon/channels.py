@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from consumers.ids import digest
 from consumers.notify import Notifier
 from consumers.notify.rendered import Render
+from consumers.notify.slack_pace import Paces
 from consumers.set_times import quiet_hours
 from daemon.channel_settings import (
     AppriseChannel,
@@ -35,16 +36,19 @@ def build_channels(
     write: Callable[[str], object],
     colour: bool = False,
     now: Now = time.time,
+    paces: Paces | None = None,
 ) -> tuple[Channel, ...]:
     """Every channel of the settings file, with its secrets read now. Raises ``ConfigError``, which names the channel.
 
-    ``write`` is where the console's alerts go; ``colour`` whether it shows colours. The session is the caller's.
+    ``write`` is where the console's alerts go; ``colour`` whether it shows colours. The session is the caller's, and
+    ``paces`` are where channels were made before.
     """
+    paces = paces or Paces(now)
     return tuple(
         Channel(
             name=name,
             kind=channel.type,
-            notifier=build_notifier(name, channel, session=session, write=write, colour=colour, now=now),
+            notifier=build_notifier(name, channel, session=session, write=write, colour=colour, now=now, paces=paces),
             settings_hash=digest("channel", channel.model_dump_json()),  # names of secrets, never their values
             quiet=quiet_hours(channel.quiet_hours) if channel.quiet_hours else None,
         )
@@ -60,6 +64,7 @@ def build_notifier(
     write: Callable[[str], object],
     colour: bool = False,
     now: Now = time.time,
+    paces: Paces | None = None,
 ) -> Notifier:
     """Raises ``ConfigError`` where a secret is missing, an address is none or a template cannot be used."""
     try:
@@ -68,7 +73,7 @@ def build_notifier(
             case ConsoleChannel():
                 return _console(render, write, colour, now)
             case SlackChannel():
-                return _slack(settings, render, session, now)
+                return _slack(settings, render, session, now, paces or Paces(now))
             case EmailChannel():
                 return _email(settings, render, now)
             case WebhookChannel():
@@ -90,7 +95,7 @@ def _console(render: Render, write: Callable[[str], object], colour: bool, now: 
     return ConsoleNotifier(write, now=now, width=width, colour=colour, render=render)
 
 
-def _slack(settings: SlackChannel, render: Render, session: "ClientSession", now: Now) -> Notifier:
+def _slack(settings: SlackChannel, render: Render, session: "ClientSession", now: Now, paces: Paces) -> Notifier:
     if settings.webhook_url.given:
         from consumers.notify.slack_webhook import SlackWebhookNotifier
 
@@ -99,7 +104,14 @@ def _slack(settings: SlackChannel, render: Render, session: "ClientSession", now
 
     token, channel = settings.token.reveal(), settings.channel
     return SlackNotifier(
-        session, token, channel, now=now, buttons=has_buttons(settings), render=render, base_url=settings.api_url
+        session,
+        token,
+        channel,
+        now=now,
+        buttons=has_buttons(settings),
+        render=render,
+        base_url=settings.api_url,
+        pace=paces.of(token),
     )
 
 

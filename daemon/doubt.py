@@ -18,12 +18,17 @@ class AskLater(Retry):
     """The channel cannot be asked now. It says nothing about sending."""
 
 
-async def ask(outbox: Outbox, clock: Clock, notifier: Notifier, delivery: Delivery) -> tuple[Receipt | None, bool]:
-    """What the channel has of a message in doubt, and whether it still is in doubt. Raises ``AskLater``."""
+async def ask(
+    outbox: Outbox, clock: Clock, notifier: Notifier, delivery: Delivery, thread: str
+) -> tuple[Receipt | None, bool]:
+    """What the channel has of a message in doubt, and whether it still is in doubt. Raises ``AskLater``.
+
+    ``thread`` is the message's, where it has one. What the channel has not is due again: perhaps it has to wait now.
+    """
     if not isinstance(notifier, Finder):
         return None, True
     try:
-        receipt = await notifier.find(delivery.id, delivery.since)
+        receipt = await notifier.find(delivery.id, delivery.since, thread)
     except Retry as error:
         raise AskLater(error.reason, after=error.after) from error
     except Reject as error:

@@ -276,7 +276,10 @@ class Sender:
             message = await surely(self._outbox.compose, delivery)
             receipt = None
             if in_doubt:
-                receipt, in_doubt = await ask(self._outbox, self._clock, channel.notifier, delivery)
+                thread = message.thread if isinstance(message, Message) else ""
+                receipt, in_doubt = await ask(self._outbox, self._clock, channel.notifier, delivery, thread)
+                if receipt is None and not in_doubt:
+                    return
             found = receipt is not None
             if receipt is None:
                 marked = in_doubt and channel.notifier.repeats == "marked"

@@ -85,7 +85,7 @@ class FindingChannel(FakeChannel):
     find_answers: list[BaseException] = field(default_factory=list)
     asked: list[tuple[str, float]] = field(default_factory=list)
 
-    async def find(self, delivery_id: str, since: float) -> Receipt | None:
+    async def find(self, delivery_id: str, since: float, thread: str = "") -> Receipt | None:
         self.asked.append((delivery_id, since))
         if self.find_answers:
             raise self.find_answers.pop(0)

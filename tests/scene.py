@@ -162,6 +162,14 @@ class Receiver(Server):
         return {one.id for one in self.accepted}
 
 
+def _toml(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value)
+
+
 class Desk:
     """A configuration folder and the daemon that runs on it, in as many processes as its ground has."""
 
@@ -200,7 +208,7 @@ class Desk:
         lines = []
         for topic in topics:
             lines.append("[[topic]]")
-            lines += [f"{key} = {json.dumps(value)}" for key, value in topic.items()]
+            lines += [f"{key} = {_toml(value)}" for key, value in topic.items()]
             lines.append("")
         (self.folder / "topics.toml").write_text("\n".join(lines))
 

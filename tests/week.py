@@ -18,6 +18,7 @@ from sqlalchemy import and_, func, or_, select
 
 from consumers.alerting import Alerter, Decisions
 from consumers.model import Match, Story
+from consumers.notify.slack_pace import Paces
 from consumers.set_times import quiet_hours
 from consumers.stories import StoryRule
 from consumers.story_fit import FitRule
@@ -41,6 +42,7 @@ from tests.week_news import DAY, MONDAY, NIGHT, TOPICS, News
 POLL = 1.0  # seconds between two looks into the outbox
 SLACKS = ("desk", "night", "pager")
 QUIET = {"night": quiet_hours(NIGHT)}
+_TOKEN = "xoxb-good"
 PAGE = "https://wirewatch.example"
 # Stories of the made-up events become one where real ones would need many more reports
 _RULE = StoryRule(fit=FitRule(merge=0.35, merge_background=0.0))
@@ -69,7 +71,7 @@ class _Action:
 class Week:
     """``run`` it once, then ask what became of everything."""
 
-    def __init__(self, seed: int, store: Store, *, events: int = 4) -> None:
+    def __init__(self, seed: int, store: Store, *, events: int = 3) -> None:
         self.seed, self.store = seed, store
         self.rng = random.Random(seed)
         self.begin = MONDAY + 3 * DAY  # a Thursday; the clocks go back on Sunday
@@ -196,6 +198,7 @@ class Week:
         self.sender_life = Life(-1)
         store: Any = MortalStore(self.store, self.sender_life)
         self.starts.append(self.clock.now())
+        self._paces = Paces(self.clock.now)
         leases = Leases(store, owner=f"sender {len(self.starts)}", clock=self.clock, ttl=10.0)
         leases.clear()
         self._stop = asyncio.Event()
@@ -245,7 +248,13 @@ class Week:
 
     def _slack(self, name: str) -> WiredSlack:
         made = WiredSlack(
-            self._session, "xoxb-good", f"#{name}", now=self.clock.now, buttons=True, base_url=self._slack_url
+            self._session,
+            _TOKEN,
+            f"#{name}",
+            now=self.clock.now,
+            buttons=True,
+            base_url=self._slack_url,
+            pace=self._paces.of(_TOKEN),
         )
         made.wire = self._wire
         return made

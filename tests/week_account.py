@@ -83,9 +83,10 @@ class Account:
             for name in SLACKS
             for each in self.messages(name)
         ]
-        letters = {str(letter["Message-ID"]): at for at, letter in reversed(self.week.office.letters)}
-        for name, at in letters.items():  # a mailbox drops what it has
-            told.append(self._telling("mail", at, _delivery_of(name), ping=True))
+        letters: dict[str, float] = {}
+        for at, letter in self.week.office.letters:
+            letters.setdefault(_delivery_of(str(letter["Message-ID"])), at)  # a mailbox drops what it has
+        told += [self._telling("mail", at, name, ping=True) for name, at in letters.items()]
         return sorted(told, key=lambda each: each.at)
 
     def messages(self, channel: str) -> Sequence[Posted]:

@@ -115,10 +115,10 @@ class News:
         """More stories within seconds than a channel can show one by one."""
         at = self._begin + self._rng.random() * self._days * DAY
         events = self._events["port"]
-        for nth in range(6):
-            flood = [f"flood{number}x{nth}x{which}" for which in range(3)]
+        for nth in range(4):
+            flood = [f"flood{number}x{nth}x{which}" for which in range(5)]
             yield at, [events.report(each, source(self._rng), at=at, toll=nth + 2, reworded=True) for each in flood]
-            at += 2 * self._rng.random()
+            at += self._rng.random()
 
 
 def source(rng: random.Random) -> str:

@@ -127,9 +127,9 @@ def _news(console: "Console", message: Message) -> None:
     if report := wording.another(message):
         console.print(Text(report, "bold green"))
     facts, more = wording.told(message.facts)
-    for fact in facts:
+    for fact, quote in zip(facts, wording.quotes(facts), strict=True):
         console.print(Text(wording.added(fact), "bold yellow" if wording.takes_back(fact) else "bold green"))
-        if quote := wording.fact_quote(fact):
+        if quote:
             _indented(console, Text(quote))
     if more:
         console.print(Text(more))

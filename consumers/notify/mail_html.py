@@ -62,7 +62,9 @@ def _alert(message: Message, now: float) -> Context:
         "repeat": wording.REPEAT if message.possible_repeat else "",
         "urgent": wording.escalated(message),
         "another": wording.another(message),
-        "facts": [_fact(fact, now) for fact in facts],
+        "facts": [
+            _fact(fact, now) | {"quote": quote} for fact, quote in zip(facts, wording.quotes(facts), strict=True)
+        ],
         "more_facts": more_facts,
         "headline": wording.headline(message),
         "url": wording.safe_url(message.url),
@@ -146,7 +148,9 @@ def _story(story: Message, now: float, detail: Detail) -> Context:
         "url": wording.safe_url(story.url),
         "byline": wording_digest.byline(story, now),
         "urgent": wording.escalated(story),
-        "facts": [_fact(fact, now) for fact in facts],
+        "facts": [
+            _fact(fact, now) | {"quote": quote} for fact, quote in zip(facts, wording.quotes(facts), strict=True)
+        ],
         "more": more,
         "quoted": "".join(span.text for span in quoted),
         "status": wording.status_lines(story)[:_MOST_STATUS],

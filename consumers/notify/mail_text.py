@@ -58,11 +58,12 @@ def _news(message: Message) -> Iterator[str]:
     for line in filter(None, (wording.escalated(message), wording.another(message))):
         yield from (*_wrapped(line), "")
     facts, more = wording.told(message.facts)
-    for fact in facts:
+    for fact, quote in zip(facts, wording.quotes(facts), strict=True):
         yield from _wrapped(wording.added(fact))
-        yield from _wrapped(wording.fact_quote(fact), "  ")
-        yield from _link(fact.url)
-        yield ""
+        if quote or not fact.quote:
+            yield from _wrapped(quote, "  ")
+            yield from _link(fact.url)
+            yield ""
     if more:
         yield from (more, "")
 

@@ -6,7 +6,6 @@ groups:history), and where the channel is given by name channels:read (groups:re
 
 import asyncio
 import re
-from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from consumers.notify.slack_errors import (
     edit_verdict,
     verdict,
 )
+from consumers.notify.slack_pace import Pace
 from consumers.notify.slack_text import Block
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 API = "https://slack.com/api/"
-HISTORY_GAP = 60.0  # one conversations.history a minute and 15 messages a call, for apps outside the Marketplace
-HISTORY_PAGE = 15
-EDITS_A_MINUTE = 45  # chat.update is Tier 3, "50+ per minute"; other software may use the same token
+HISTORY_PAGE = 15  # messages of one call, for apps outside the Marketplace
 _EARLY, _LATE = 60.0, 600.0  # seconds around the sending in which the message is looked for; clocks differ
 _LIST_PAGES = 20
 _IN_THREAD = {"update", "escalation"}
@@ -62,8 +60,12 @@ class SlackNotifier:
         base_url: str = API,
         timeout: float = 30.0,
         gap: float = 1.0,
+        pace: Pace | None = None,
     ) -> None:
-        """``channel``: an id ("C0123ABCD") or "#name". ``buttons``: somebody hears it when one is pressed."""
+        """``channel``: an id ("C0123ABCD") or "#name". ``buttons``: somebody hears it when one is pressed.
+
+        ``pace``: of the token, where others use it, too.
+        """
         from slack_sdk.web.async_client import AsyncWebClient
 
         # its own retries would repeat a message whose answer got lost
@@ -74,8 +76,7 @@ class SlackNotifier:
         self._buttons = buttons
         self._render = render
         self._timeout = timeout
-        self._asked = float("-inf")
-        self._edits: deque[float] = deque(maxlen=EDITS_A_MINUTE)
+        self._pace = pace or Pace(now)
         self._roots: dict[str, str] = {}  # of threads that are gone: the message that took the root's place
         self.gap = gap
 
@@ -99,7 +100,7 @@ class SlackNotifier:
         return receipt
 
     async def edit(self, provider_id: str, message: Message) -> None:
-        self._count_edit()
+        self._pace.edit()
         channel = await self._editable_in()
         text, shown, _ = self._content(slack_blocks.alone(message))
         try:
@@ -112,10 +113,8 @@ class SlackNotifier:
 
     async def find(self, delivery_id: str, since: float, thread: str = "") -> Receipt | None:
         """At most once a minute, one call of 15 messages; two for a reply: it is in its thread, unless that is gone."""
-        if (left := self._asked + HISTORY_GAP - self._now()) > 0:
-            raise Retry("Slack's history may be asked once a minute", after=left)
         channel = await self._id()
-        self._asked = self._now()
+        self._pace.look()
         if thread:
             with suppress(NoThreadError):
                 replies = await self._look("conversations.replies", channel, since, ts=self._roots.get(thread, thread))
@@ -177,12 +176,6 @@ class SlackNotifier:
         await self._ask(
             self._client.chat_update(channel=channel, ts=ts, text=text, blocks=blocks, parse="none"), edit_verdict
         )
-
-    def _count_edit(self) -> None:
-        now = self._now()
-        if len(self._edits) == EDITS_A_MINUTE and (left := self._edits[0] + 60 - now) > 0:
-            raise Retry("Slack takes 50 edits a minute", after=left)
-        self._edits.append(now)
 
     async def _editable_in(self) -> str:
         try:

@@ -138,10 +138,10 @@ def _news(message: Message) -> str:
 
 def _fact_quotes(message: Message) -> Iterator[Part]:
     """Each with a link to the report that says it."""
-    said = [fact for fact in message.facts if wording.fact_quote(fact)][:_QUOTED_FACTS]
-    for fact in said:
+    said = [(fact, quote) for fact, quote in zip(message.facts, wording.quotes(message.facts), strict=True) if quote]
+    for fact, quote in said[:_QUOTED_FACTS]:
         source = link(wording.safe_url(fact.url), escape(wording.source_name(fact.source), 200))
-        yield _SAID, section(f">{escape(wording.fact_quote(fact), _FACT_QUOTE)} ({source})")
+        yield _SAID, section(f">{escape(quote, _FACT_QUOTE)} ({source})")
 
 
 def _timeline(facts: Sequence[Fact], now: float) -> str:

@@ -223,6 +223,13 @@ def fact_quote(fact: Fact, limit: int = LONGEST_QUOTE) -> str:
     return f"“{text}”" if text else ""
 
 
+def quotes(facts: Sequence[Fact]) -> list[str]:
+    """The quotation to show below each: a sentence that says several of them is shown once, below the last in a row."""
+    sayings = [(fact.quote, fact.url) for fact in facts]
+    last = [saying not in sayings[place + 1 : place + 2] for place, saying in enumerate(sayings)]
+    return [fact_quote(fact) if shown else "" for fact, shown in zip(facts, last, strict=True)]
+
+
 def told(facts: Sequence[Fact], most: int = MOST_FACTS) -> tuple[Sequence[Fact], str]:
     """The facts to name, and "and 3 more" where there are too many."""
     more = len(facts) - most

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from consumers.backfill_summary import AlreadyPublished
 from consumers.backfill_summary import lines as already_published
+from consumers.notify.slack_pace import Paces
 from daemon.app.pressing import App, Sockets, told_once
 from daemon.app.process import Process
 from daemon.channel_settings import ChannelSettings
@@ -58,6 +59,7 @@ def telling(
         write=lambda text: process.terminal.print(text, to=sys.stdout),
         colour=sys.stdout.isatty(),
         now=process.clock.now,
+        paces=Paces(process.clock.now),
     )
     sender = Sender(
         outbox=Outbox(process.store, page=page),

@@ -1,6 +1,6 @@
 """Claiming: the next delivery of a channel that goes out, after those that have to wait were put aside."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, exists, or_, select, tuple_, update
@@ -23,15 +23,16 @@ _column = deliveries.c
 def claim(connection: Connection, channel: str, now: float, quiet: Quiet | None) -> Delivery | None:
     """The first due delivery of the channel that need not wait, now ``sending``; ``None`` where there is none."""
     aside = 0
+    in_force = mutes.in_force(connection, now, locked=True)
     for row in _due(connection, channel, now):
         if row.in_doubt:  # it may have arrived: that is found out whatever is muted now
             return _take(connection, row, now)
         if is_blocked(connection, row, now) or _told_already(connection, row, now):
             continue
-        if row.alert_id and end_mutes(connection, row, now):
+        if row.alert_id and end_mutes(connection, row, in_force, now):
             release(connection, channel, now)  # what they held comes before this one, where it is of the same story
             return claim(connection, channel, now, quiet)
-        wait = _wait(connection, row, quiet, now)
+        wait = _wait(connection, row, in_force, quiet, now)
         if wait is None:
             _take_along(connection, row, now)
             return _take(connection, row, now)
@@ -81,18 +82,20 @@ def _told_already(connection: Connection, row: Row[Any], now: float) -> bool:
     told = [each for each in stories if each.kind == "first" and each.state == "sent" and same_route(each, row)]
     if not told:
         return False
-    values = {"state": "sent", "carrier": told[0].id, "provider_id": told[0].provider_id, "updated": now}
+    carrier = told[0].carrier or told[0].id
+    values = {"state": "sent", "carrier": carrier, "provider_id": told[0].provider_id, "updated": now}
     connection.execute(update(deliveries).where(_column.id == row.id, is_waiting()).values(values))
     ledger.tell(connection, [row.id], "carried", now, "its story turned out to be one that was told")
     return True
 
 
-def _wait(connection: Connection, row: Row[Any], quiet: Quiet | None, now: float) -> Hold | None:
+def _wait(
+    connection: Connection, row: Row[Any], in_force: Sequence[Mute], quiet: Quiet | None, now: float
+) -> Hold | None:
     if row.notice is not None:
         return None
     if not row.alert_id:
         return _wait_of_digest(connection, row, quiet, now)
-    in_force: tuple[Mute, ...] = tuple(mutes.in_force(connection, now, locked=True))
     stands = standing(connection, row)
     return decided(connection, row, stands, in_force, quiet, now) if stands else None
 

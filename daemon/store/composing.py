@@ -77,7 +77,7 @@ def _composed(connection: Connection, rows: Sequence[Row[Any]], setting: Setting
         topic=topic.query if topic else row.topic_id,
         kind=row.kind,
         at=row.at,
-        headline=story.title,
+        headline=match.article.title or story.title,  # the link and the passage are this article's
         url=match.article.url or next((report.url for report in story.reports if report.url), ""),
         reports=story.reports,
         independent=story.independent,
@@ -127,7 +127,7 @@ def _in_force(connection: Connection, story: Story, row: Row[Any], setting: Sett
         kind=row.kind,
         severity=row.severity,
         new_facts=False,
-        sources=frozenset(report.source for report in story.reports),
+        sources=frozenset(),  # what is muted with a source is that source, and not the story
     )
     return [(mute, setting.now) for mute in mutes.in_force(connection, setting.now) if applies(mute, stands)]
 
@@ -149,8 +149,13 @@ def _threaded(connection: Connection, message: Message, setting: Setting) -> Mes
         message,
         thread=root.provider_id if root else "",
         follows=tuple(dict.fromkeys(row.provider_id for row in rows)),
-        merged_into=message.headline if setting.delivery_id in absorbed else "",
+        merged_into=_title(connection, message) if setting.delivery_id in absorbed else "",
     )
+
+
+def _title(connection: Connection, message: Message) -> str:
+    story = story_of(connection, message.story_id)
+    return story.title if story else message.headline
 
 
 def _absorbed(connection: Connection, delivery_ids: Sequence[str]) -> frozenset[str]:

@@ -101,7 +101,8 @@ def about(connection: Connection, mute: Mute) -> str:
         story: Story | None = story_of(connection, mute.target)
         name = f"“{story.title}”" if story else "a story"
     early = f" ({mute.ended_why})" if mute.ended is not None and mute.ended < mute.until and mute.ended_why else ""
-    return f"The mute of {mute.by} on {name} ended{early}"
+    comment = f" ({mute.comment})" if mute.comment else ""
+    return f"The mute of {mute.by} on {name}{comment} ended{early}"
 
 
 def _carries(cause: Cause, number: int) -> Carries:

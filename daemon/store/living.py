@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, case, delete, func, select, update
 
-from daemon.store.holds import look_again
+from daemon.store.holds import look_again, take_turns
 from daemon.store.ledger import in_chunks
 from daemon.store.tables import living_messages, mutes
 from daemon.store.upsert import insert_new
@@ -35,27 +35,37 @@ class Edit:
 
 
 def raise_wanted(connection: Connection, story_ids: Collection[str], now: float) -> None:
-    """These stories have changed, or what is said of them: their messages are edited, and what waits is looked at."""
+    """These stories have changed, or what is said of them: their messages are edited, and what waits is looked at.
+
+    Early in a transaction, for the reason that ``take_turns`` gives.
+    """
     again = case((_column.updated + EVERY > now + _DAY, now + _SETTLE), else_=_column.updated + EVERY)
     soon = case((again > now + _SETTLE, again), else_=now + _SETTLE)
     # A second change does not put the edit off: a story that never rests would never be edited
     waits = and_(_column.wanted > _column.shown, _column.due < now + _DAY)
+    look_again(connection, story_ids, now)
     for ids in in_chunks(story_ids):
+        mine = select(_column.delivery_id).where(_column.story_id.in_(ids)).order_by(_column.delivery_id)
+        connection.execute(mine.with_for_update())  # in this order: somebody who mutes a topic writes some of them, too
         connection.execute(
             update(living_messages)
             .where(_column.story_id.in_(ids))
             .values(wanted=_column.wanted + 1, due=case((waits, _column.due), else_=soon))
         )
-    look_again(connection, story_ids, now)
 
 
 def move(connection: Connection, from_story_id: str, to_story_id: str, now: float) -> None:
     """Two stories turned out to be one: the messages of one are now of the other, and so are its mutes."""
-    connection.execute(
-        update(mutes).where(mutes.c.kind == "story", mutes.c.target == from_story_id).values(target=to_story_id)
-    )
+    move_mutes(connection, from_story_id, to_story_id)
+    raise_wanted(connection, [from_story_id, to_story_id], now)
     connection.execute(update(living_messages).where(_column.story_id == from_story_id).values(story_id=to_story_id))
-    raise_wanted(connection, [to_story_id], now)
+
+
+def move_mutes(connection: Connection, from_story_id: str, to_story_id: str) -> None:
+    mine = (mutes.c.kind == "story", mutes.c.target == from_story_id)
+    if connection.execute(select(mutes.c.id).where(*mine)).first() is not None:
+        take_turns(connection)
+        connection.execute(update(mutes).where(*mine).values(target=to_story_id))
 
 
 def begin(connection: Connection, row: Row[Any], provider_id: str, now: float, *, stale: bool) -> None:

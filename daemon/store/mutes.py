@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, and_, case, select, update
 
 from consumers.holding import Mute
 from daemon.store import Store
+from daemon.store.holds import take_turns
 from daemon.store.living import raise_wanted
 from daemon.store.outbox_rows import IS_FREE
 from daemon.store.tables import alerts, deliveries, living_messages, mutes
@@ -27,6 +28,7 @@ class Mutes:
     def add(self, mute: Mute) -> None:
         """The same one again changes nothing."""
         with self._store.write() as connection:
+            take_turns(connection)
             insert_new(mutes, [asdict(mute)], connection=connection)
             _show(connection, mute, mute.since)
 
@@ -51,7 +53,11 @@ def in_force(connection: Connection, now: float, *, locked: bool = False) -> Seq
     """``locked``: none of them ends before this transaction does."""
     query = select(mutes).where(_column.ended.is_(None), _column.since <= now, _column.until > now)
     query = query.order_by(_column.id)
-    return [_mute(row) for row in connection.execute(query.with_for_update(read=True) if locked else query)]
+    rows = connection.execute(query).all()
+    if locked and rows:
+        take_turns(connection)
+        rows = connection.execute(query).all()
+    return [_mute(row) for row in rows]
 
 
 def find(connection: Connection, mute_id: str) -> Mute | None:
@@ -61,6 +67,7 @@ def find(connection: Connection, mute_id: str) -> Mute | None:
 
 def end(connection: Connection, mute_id: str, now: float, why: str) -> bool:
     """See ``Mutes.end``."""
+    take_turns(connection)
     mine = (_column.id == mute_id, _column.ended.is_(None))
     if not connection.execute(update(mutes).where(*mine).values(ended=now, ended_why=why)).rowcount:
         return False
@@ -77,10 +84,9 @@ def over(connection: Connection, now: float) -> Sequence[str]:
     return connection.execute(select(_column.id).where(_column.ended.is_(None), _column.until <= now)).scalars().all()
 
 
-def expire(connection: Connection, now: float) -> None:
-    """End those whose time is over."""
-    for mute_id in over(connection, now):
-        end(connection, mute_id, now, _OVER)
+def expire(connection: Connection, mute_id: str, now: float) -> None:
+    """Its time is over."""
+    end(connection, mute_id, now, _OVER)
 
 
 def _show(connection: Connection, mute: Mute, now: float) -> None:

@@ -152,15 +152,15 @@ class Outbox:
     def end_mutes(self, now: float) -> None:
         """Those whose time is over."""
         with self._store.read() as connection:
-            if not mutes.over(connection, now):
-                return
-        with self._store.write() as connection:
-            mutes.expire(connection, now)
+            over = mutes.over(connection, now)
+        for mute_id in over:
+            with self._store.write() as connection:
+                mutes.expire(connection, mute_id, now)
 
     def absent(self, delivery: Delivery, now: float) -> None:
-        """The channel was asked and does not have it: it goes on the wire again, and is no longer in doubt."""
+        """The channel was asked and does not have it: it is due again, and no longer in doubt."""
         with self._store.write() as connection:
-            _set(connection, delivery, in_doubt=False, updated=now)
+            _set(connection, delivery, state="retry", due=now, in_doubt=False, updated=now)
 
     def sent(
         self,
@@ -185,7 +185,7 @@ class Outbox:
             carried = _carried(connection, delivery_id)
             write_down(connection, carried, "carried", now, _carrier_of(connection, delivery_id))
             _with(connection, delivery_id, **values)
-            if living and provider_id and not living.thread:
+            if living and provider_id and (living.kind == "first" or not living.thread):
                 self._begin(connection, living, provider_id, now, stale=stale)
 
     def retry(self, delivery: Delivery, at: float, reason: str, *, in_doubt: bool) -> None:

@@ -32,11 +32,12 @@ def has_released(connection: Connection, channel: str, now: float) -> bool:
 def release(connection: Connection, channel: str, now: float) -> None:
     """What was held on the channel and is due goes on. What a mute in force holds as well goes on waiting."""
     query = with_alerts().where(is_released(now), _column.channel == channel).limit(_AT_ONCE)
+    in_force = mutes.in_force(connection, now, locked=True)
     rows = connection.execute(query).all()
-    ended = [end_mutes(connection, row, now) for row in rows if row.alert_id]
+    ended = [end_mutes(connection, row, in_force, now) for row in rows if row.alert_id]
     if any(ended):
         rows = connection.execute(query).all()  # with what those held
-    in_force = mutes.in_force(connection, now, locked=True) if rows else ()
+        in_force = mutes.in_force(connection, now, locked=True)
     groups: dict[tuple[str, float], list[Row[Any]]] = {}
     together = {row.id for row in rows}
     begun: dict[str, tuple[str, float]] = {}  # where a story's first alert is, what is added to it goes as well
@@ -103,13 +104,13 @@ def _last_digest(connection: Connection, channel: str, held: str, due: float) ->
     return connection.execute(select(func.max(_column.due)).where(before)).scalar() or due - _DAY
 
 
-def end_mutes(connection: Connection, row: Row[Any], now: float) -> bool:
+def end_mutes(connection: Connection, row: Row[Any], in_force: Sequence[Mute], now: float) -> bool:
     """Those that were to end with the first new facts; whether there was one."""
-    in_force = [mute for mute in mutes.in_force(connection, now) if mute.until_new_facts]
-    stands = standing(connection, row) if in_force and row.kind == "update" else None
+    some = [mute for mute in in_force if mute.until_new_facts]
+    stands = standing(connection, row) if some and row.kind == "update" else None
     if stands is None:
         return False
-    over = ends(stands, in_force)
+    over = ends(stands, some)
     for mute in over:
         mutes.end(connection, mute.id, now, _new_facts(row))
     return bool(over)
@@ -135,13 +136,14 @@ def gather(connection: Connection, channel: str, now: float, quiet: Quiet | None
     any more.
     """
     query = with_alerts().where(is_due(now), _column.channel == channel, *_ORDINARY, alerts.c.kind != "escalation")
+    in_force = mutes.in_force(connection, now, locked=True)
     rows = connection.execute(query.limit(_AT_ONCE_IN_A_FLOOD)).all()
     if len(rows) <= FLOOD:
         return False
-    ended = [end_mutes(connection, row, now) for row in rows]
+    ended = [end_mutes(connection, row, in_force, now) for row in rows]
     if any(ended):
         release(connection, channel, now)
-    in_force = mutes.in_force(connection, now, locked=True)
+        in_force = mutes.in_force(connection, now, locked=True)
     together, going = {row.id for row in rows}, []
     for row in rows:
         stands = standing(connection, row)

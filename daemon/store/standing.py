@@ -60,6 +60,9 @@ def is_blocked(connection: Connection, row: Row[Any], now: float, together: Coll
 def _comes_before(other: Row[Any], row: Row[Any], now: float) -> bool:
     if other.state == "held" and other.carrier:
         return bool(row.kind == "update")
+    if other.kind == row.kind == "update" and (other.created, other.id) < (row.created, row.id):
+        released = other.state == "held" and other.due <= now
+        return bool(other.in_doubt or other.state == "sending" or released)  # the others go with it
     unsent = other.state in (*WAITING, "sending") or (other.state == "held" and other.due <= now)
     return bool(other.kind == "first" and unsent)
 

@@ -17,7 +17,7 @@ from consumers.stories import Joined, StoryRule
 from daemon.errors import Fenced
 from daemon.store import Store, ledger
 from daemon.store.ledger import in_chunks
-from daemon.store.living import raise_wanted
+from daemon.store.living import move_mutes, raise_wanted
 from daemon.store.story_details import newest
 from daemon.store.story_rows import alert_of, alert_row, delivery_row, match_row, merge, story_row
 from daemon.store.tables import alerts, deliveries, stories, story_matches, story_turns
@@ -64,6 +64,9 @@ class Stories:
         with self._store.write() as connection:
             for topic_id, turn in written.items():  # first and in order: two that write the same topics take turns
                 advance(connection, topic_id, turn)
+            for merged in decisions.merged:
+                move_mutes(connection, merged.absorbed.id, merged.into)
+            raise_wanted(connection, [story.id for story in decisions.stories], decisions.at)
             _refuse_sent(connection, decisions.unsent)
             upsert(stories, [story_row(story) for story in decisions.stories], connection=connection)
             upsert(story_matches, [match_row(joined) for joined in decisions.joined], connection=connection)
@@ -73,7 +76,6 @@ class Stories:
             ledger.write(connection, decisions.steps)
             for merged in decisions.merged:
                 merge(connection, merged)
-            raise_wanted(connection, [story.id for story in decisions.stories], decisions.at)
         return {topic_id: turn + 1 for topic_id, turn in written.items()}
 
     def recorded(self, match_ids: Collection[str]) -> Mapping[str, Joined]:

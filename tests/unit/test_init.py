@@ -82,7 +82,7 @@ def test_the_folder_comes_from_the_environment_or_from_where_one_stands(
 
 
 def test_wrong_use_is_code_two_and_a_near_miss_is_named() -> None:
-    result = wirewatch("topcis")
+    result = wirewatch("topcs")
     assert result.exit_code == 2
     assert "Did you mean 'topics'?" in result.stderr
 

@@ -10,7 +10,8 @@ from aiohttp.test_utils import TestServer
 from consumers.errors import Refused, Reject, Retry
 from consumers.model import Digest, Message, TopicDigest
 from consumers.notify import Editor, Unanswered, slack_blocks, slack_buttons
-from consumers.notify.slack import EDITS_A_MINUTE, SlackNotifier
+from consumers.notify.slack import SlackNotifier
+from consumers.notify.slack_pace import EDITS_A_MINUTE
 from daemon.actions import pressed
 from tests.alert_samples import ACTOR, ALERT, DIGEST, ESCALATION, MERGED, MORE, NOON, NOTICE, PLACE, TOLL, UPDATE
 from tests.fake_channels import HeldClock

@@ -268,7 +268,7 @@ class MortalChannel:
             raise Unanswered("no answer")
         return Receipt(provider_id=f"ts-{len(self.wire.received)}")
 
-    async def find(self, delivery_id: str, since: float) -> Receipt | None:
+    async def find(self, delivery_id: str, since: float, thread: str = "") -> Receipt | None:
         self.life.moment()
         for number, message in enumerate(self.wire.received, 1):
             if message.delivery_id == delivery_id:

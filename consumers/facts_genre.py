@@ -1,0 +1,59 @@
+"""What is no report of something new: opinions, explainers, captions, what a page says about itself."""
+
+import re
+from collections.abc import Iterable
+
+_COMMENT_TITLE = re.compile(
+    r"^(?:opinion|op-ed|editorial|column|commentary|perspective|review|letters?|analysis|podcast|quiz)\b ?[:|–—-]|"
+    r"[|–—-] ?(?:opinion|editorial|commentary)$|\((?:opinion|commentary)\)",
+    re.IGNORECASE,
+)
+_COMMENT_URL = re.compile(r"/(?:opinions?|commentary|comment|commentisfree|editorials?|columnists?|op-ed|blogs?)/")
+_COMMENT_TEXT = re.compile(
+    r"\b(?:views|opinions) expressed\b|\bis a columnist\b|\bopinion contributor\b|\bthe author(?:'s|’s) own\b|"
+    r"\bnot necessarily (?:reflect|those of)\b",
+    re.IGNORECASE,
+)
+_EXPLAINER_TITLE = re.compile(
+    r"^(?:\d+|five|six|seven|ten|three|four) (?:things|takeaways|facts|questions|ways|reasons|charts|photos)\b|"
+    r"\bwhat (?:we|you need to|to) know\b|\bthings to know\b|[:,] explained\b|\bexplained$|\bexplainer\b|"
+    r"\bhere(?:'s|’s| is| are) (?:what|why|how|everything)\b|(?-i:^(?:What|Why|How|Who)) [a-z'’]+ |^inside the\b|"
+    r"\bin (?:pictures|photos)\b|^timeline\b|^fact.?check\b|^profile:|^live(?: updates)?:|\blive updates\b",
+    re.IGNORECASE,
+)
+_FURNITURE = re.compile(
+    r"\b(?:Getty Images|AFP/Getty|file photo|Picture showing|Photo by|Enlarge this image|toggle caption|[Ii]mage caption|Photograph(?:s|er)?:|"
+    r"Photos?:|Image:|WATCH|RELATED|READ MORE|Read [Mm]ore|See also|Sign up|Newsletter:|contributed to this report|"
+    r"dditional reporting|All rights reserved|Follow (?:him|her|us|me) on|Most read)\b|"
+    r"\bADVERTISEMENT\b|^AdvertisementContinue|^Share\b|/Getty\b|\bdpa/|\bAP Photo|^Media playback",
+)
+_FURNITURE_HINTS = (
+    "etty", "file photo", "icture showing", "nlarge this", "toggle", "aption", "hoto", "mage:", "WATCH", "RELATED", "ead ", "EAD ", "ee also",
+    "ign up", "ewsletter", "contributed to", "dditional rep", "All rights", "ollow ", "ost read", "DVERT", "dvertisement",
+    "Share", "dpa/", "playback",
+)  # fmt: skip
+# "Sessions Jefferson (Jeff) Beauregard SessionsMedill dean troubled": links that were glued to the text.
+_JOINED = re.compile("[a-z][a-z][A-Z][a-z]")
+_GLUED = re.compile(r"\b([A-Z][a-z]{2,})\b.*?\b\1[A-Z][a-z]")
+_I = frozenset("i i'm i've i'd my me we we're we've our you your you're ourselves myself".split())
+_SPOKEN = 3  # sentences without quotation marks in which the writer speaks: a comment
+_QUOTES = re.compile('["“”‘«»]')
+
+
+def is_comment(title: str, url: str, text: str, sentences: Iterable[tuple[str, tuple[str, ...]]]) -> bool:
+    """``sentences``: with their words in small letters. Opinions, and whatever is told by its writer in person."""
+    if _COMMENT_TITLE.search(title) or _COMMENT_URL.search(url) or _COMMENT_TEXT.search(text):
+        return True
+    spoken = sum(not _I.isdisjoint(words) and not _QUOTES.search(written) for written, words in sentences)
+    return spoken >= _SPOKEN
+
+
+def is_explainer(title: str) -> bool:
+    return title.endswith("?") or _EXPLAINER_TITLE.search(title) is not None
+
+
+def is_furniture(sentence: str) -> bool:
+    """Captions, credits, links."""
+    if _JOINED.search(sentence) and _GLUED.search(sentence):
+        return True
+    return any(hint in sentence for hint in _FURNITURE_HINTS) and _FURNITURE.search(sentence) is not None
