@@ -9,6 +9,7 @@
   twice but under the id that lets a webhook's receiver drop it; no alert is in two digests.
 * A story's updates came after its first alert, in Slack as replies to what was told of it.
 * What was decided while its topic was muted came when the mute was over.
+* Stories went on, a mute held something, digests went out, threads came about: else nothing of it was put to the test.
 """
 
 import json
@@ -96,9 +97,14 @@ class Account:
             for row in ground.rows("SELECT id, topic_id, story_id, kind, at, channels FROM alerts")
         }
         self.steps = {tuple(map(str, row)) for row in ground.rows("SELECT delivery_id, event FROM ledger")}
+        self.held = Counter(str(why) for (why,) in ground.rows("SELECT why FROM ledger WHERE event = 'held'"))
         self.stories = {
             str(name): json.loads(str(story)) for name, story in ground.rows("SELECT id, story FROM stories")
         }
+
+    @property
+    def held_by_mutes(self) -> int:
+        return sum(count for why, count in self.held.items() if why.startswith("muted by"))
 
     def first_told(self, channel: str) -> Mapping[str, tuple[int, float]]:
         """Each message's place among those of its channel, and when it came; of repeats the first."""
@@ -118,8 +124,9 @@ class Account:
         edits = sum(len(each.edits) for each in self.posted)
         return (
             f"{kinds['first']} first alerts, {kinds['update']} updates, {kinds['escalation']} escalations, {waits} "
-            f"stories wait for a source, {merged} merged; {carried} deliveries in {digests} digests and others, "
-            f"{replies} replies and {edits} edits in Slack; {repeats} repeats under a known id"
+            f"stories wait for a source, {merged} merged; {self.held_by_mutes} deliveries held by a mute, {carried} "
+            f"told in {digests} digests and others, {replies} replies and {edits} edits in Slack; {repeats} repeats "
+            "under a known id"
         )
 
 
@@ -133,6 +140,7 @@ def verdict(account: Account, published: Collection[tuple[str, str]]) -> list[st
         *_ordered(account),
         *_replies(account),
         *_mutes(account),
+        *_tried(account),
     ]
 
 
@@ -254,3 +262,14 @@ def _mutes(account: Account) -> Iterator[str]:
         )
     if early:
         yield f"{early} alerts of a muted topic were told before the mute was over"
+
+
+def _tried(account: Account) -> Iterator[str]:
+    if not any(alert.kind == "update" for alert in account.alerts.values()):
+        yield "no story went on"
+    if not account.digests:
+        yield "no digest went out"
+    if not account.held_by_mutes:
+        yield "no mute held anything"
+    if not any(each.thread for each in account.posted):
+        yield "nothing is in a thread"

@@ -30,6 +30,7 @@ _ORDER: tuple[FactKind, ...] = (
     "actor",
     "changed",
 )
+_AS_GOOD_AS = ("resign", "sue")  # done once it is said that they will be
 _COUNTED = {"act arrest": "arrested", "act free": "released"}  # what "140 arrested" says as well
 _NO_ARROW = DISTANCES | {"%"}  # of sums, too: two of them seldom are of the same thing
 _NEW_WORDS, _NEW_SHARE = 2, 0.4  # of a headline
@@ -150,6 +151,7 @@ def _new_notes(found: Findings, known: Known) -> Iterator[Fact]:
 def implied(said: frozenset[str]) -> frozenset[str]:
     """Acts that need not be told: these, their kin, and what must have gone before."""
     verbs = {key.removeprefix("act ") for key in said}
+    verbs |= {verb for verb in _AS_GOOD_AS if f"will {verb}" in verbs}
     kin = {each for verb in verbs for each in KIN.get(verb, ())}
     before = STAGES[: max((STAGES.index(verb) for verb in verbs if verb in STAGES), default=0)]
     return said | {f"act {verb}" for verb in (*kin, *before, *(f"will {verb}" for verb in verbs))}

@@ -18,6 +18,7 @@ from consumers.facts_verbs import (
     BEING,
     BODIES,
     DECIDED,
+    DETERMINERS,
     FELL_BEFORE,
     HEADLINE_ASIDES,
     HEADLINE_ONLY,
@@ -94,14 +95,14 @@ class Acts:
     def is_official(self) -> bool:
         """The text begins with what an official says: "The driver was drunk, police said"."""
         lead = next(iter(self._reading.sentences[1:2]), None)
-        if lead is None or lead.past:
+        if lead is None:
             return False
-        said = [at for at, word in enumerate(lead.lower) if word in SAYS]
-        if any(
-            word == "according" and not PAPERS.isdisjoint(lead.lower[at + 2 : at + 6])
-            for at, word in enumerate(lead.lower)
-        ):
-            return True
+        words = lead.lower
+        if "according" in words and not PAPERS.isdisjoint(words[words.index("according") :]):
+            return True  # of a paper that came to light the past is news, too
+        if lead.past:
+            return False
+        said = [at for at, word in enumerate(words) if word in SAYS]
         return any(not SPEAKERS.isdisjoint(lead.lower[max(0, at - 6) : at + 4]) for at in said)
 
 
@@ -142,6 +143,10 @@ def _is_done(sentence: Sentence, at: int, act: str, near: frozenset[str]) -> boo
     if words[at] in NOUNS and sentence.number > 0 and not near:
         return False
     before = words[max(0, at - 2) : at]
+    if act == "seize" and words[at + 1 : at + 2] == ("on",):
+        return False
+    if words[at].endswith("ed") and (at == 0 or words[at - 1] in DETERMINERS):
+        return False  # "convicted felons", "over halted payments"
     if not NOT_YET.isdisjoint(before) or not MODAL.isdisjoint(words[max(0, at - 4) : at]):
         return False
     if sentence.number and not I_SAY.isdisjoint(words[max(0, at - 6) : at]):
@@ -206,6 +211,8 @@ def _phrases(sentence: Sentence, at: int) -> Iterator[Act]:
         before = words[max(0, at - 3) : at - 1] if at else ()
         if ends.isdisjoint(phrases) or not NOT_YET.isdisjoint(before) or (act == "convict" and "not" in before):
             continue
+        if act == "will appeal" and words[at + 1 : at + 2] == ("to",) and words[at + 2 : at + 3] != ("the",):
+            continue  # "a message that will appeal to voters"
         kind: FactKind = "reversal" if act in TURNING_PHRASES else "statement"
         yield _act(kind, f"act {act}", sentence, at, not sentence.past)
 

@@ -116,6 +116,8 @@ def _count(sentence: Sentence, number: Number, following: Number | None, lowers:
     value, precision = number.value, number.precision
     after = words[number.end] if number.end < len(words) else ""
     before = words[number.first - 1] if number.first else ""
+    if "/" in (before, after):
+        return  # "9/11", "1/6 cases"
     if (
         _is_converted(words, number)
         or (before == "of" and words[number.first - 2] in FRACTIONS)

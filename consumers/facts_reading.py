@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from consumers.copies import paragraphs
-from consumers.facts_genre import is_comment, is_explainer, is_furniture
+from consumers.facts_genre import Furniture, is_comment, is_explainer
 from consumers.languages import declared, reads_as_english
 from consumers.model import Article
 from consumers.passages import MAX_TITLE, sentences
@@ -18,13 +18,14 @@ NOTE_CHARS = 1200  # at its end: where newspapers put their corrections
 QUOTE_CHARS = 300
 
 _WORD = re.compile(
-    r"[^\W\d_](?:(?:\.[^\W\d_])+\.?|\w*(?:['-]\w+)*)|[$€£¥₹]?[0-9]+(?:[.,][0-9]+)*(?:%|[^\W_]*)|[,;:()\-–—]"
+    r"[^\W\d_](?:(?:\.[^\W\d_])+\.?|\w*(?:['-]\w+)*)|[$€£¥₹]?[0-9]+(?:[.,][0-9]+)*(?:%|[^\W_]*)|[,;:()\-–—/]"
 )
 _DATELINE = re.compile(r"[^\W\d_a-z]{3,}[^a-z(\n]{0,40}(?:\w{3,9}\.? \d{1,2} ?)?(?:\([^)\n]{1,40}\) ?)?[-–—]+ ")
 _AGENCY = re.compile(r"[^()\n]{0,60}\((?:Reuters|AP|AFP|UPI|CNN|Bloomberg|Xinhua|dpa)\) ?[-–—]*")
 _MONTHS = (
     "january february march april may june july august september october november december".split()
 )  # in their order
+_MONTH_NAMES = frozenset(_MONTHS)
 _LONG_AGO = re.compile(
     r"\b(?:(?:months?|years?|decades?|century|centuries) (?:ago|earlier|before|after|since)|decades? of|"
     r"(?:last|previous|past|recent|earlier this|each|every|per|a) (?:year|decade|century|few years|two years)|"
@@ -39,6 +40,7 @@ _LONG_AGO_WORDS = frozenset(
     "month months year years decade decades century centuries history historic anniversary since killed previous "
     "previously average estimated past".split()
 )
+_YEAR = re.compile("[12][0-9][0-9][0-9]")
 _DATED = re.compile(
     r"\b(?:in|since|from|of|between|during|until|by)(?: (?:early|late|mid|the|an?|\w{3,9}))?(?: \d{1,2},)?[ -]"
     r"(1[5-9]\d\d|20\d\d)(?:s\b|\b)",
@@ -77,7 +79,8 @@ class Reading:
         body = article.text[:READ_CHARS]
         if title and body.lstrip().startswith(title):
             body = body.lstrip()[len(title) :]
-        told = [title, *(each for each in _sentences(body) if not is_furniture(each))]
+        furniture = Furniture(body)
+        told = [title, *(each for each in _sentences(body) if not furniture.has(each))]
         self.sentences = tuple(Sentence(text, number, date) for number, text in enumerate(told))
         self.source = re.sub(r"[^a-z]", "", article.source.lower())
 
@@ -133,9 +136,9 @@ def _is_past(text: str, words: tuple[str, ...], date: datetime | None) -> bool:
     if not _LONG_AGO_WORDS.isdisjoint(words) and _LONG_AGO.search(text):
         return True
     this = str(date.year) if date else ""
-    if any(year != this for year in _DATED.findall(text)):
+    if _YEAR.search(text) and any(year != this for year in _DATED.findall(text)):
         return True
-    month = _IN_MONTH.search(text)
+    month = None if _MONTH_NAMES.isdisjoint(words) else _IN_MONTH.search(text)
     return month is not None and date is not None and _MONTHS.index(month[1].lower()) != date.month - 1
 
 

@@ -7,8 +7,9 @@ from consumers.words import stem
 
 # act: its verbs; what must stand near, if anything; the turn of a story, or else an official act
 TURNS = """
-deny: denies denied denying
+deny: denies denied
 deny: rejects rejected; allegations accusations claims charges claim accusation allegation
+withdraw: pulls pulled; nomination candidacy bid
 withdraw: withdraws withdrew withdrawn withdrawing
 resume: restarts restarted
 resume: resumes resumed resuming; talks fighting shelling attacks strikes hostilities search flights war bombing \
@@ -104,6 +105,7 @@ PHRASES = {
     "deny": ("not guilty",),
     "investigate": ("is investigating", "are investigating"),
 }
+DETERMINERS = frozenset("the a an his her its their over of for with against about".split())
 # "Union to sue Glacier Air": how headlines say what somebody has decided.
 DECIDED = {
     "sue": "sue",
@@ -113,6 +115,7 @@ DECIDED = {
     "restart": "resume",
     "resume": "resume",
     "quit": "resign",
+    "step": "resign",
     "withdraw": "withdraw",
     "recuse": "recuse",
 }

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from consumers.model import Article, Escalation, Fact, Match, Report, Stage, Story
-from consumers.novelty import both_known, changed, first_known, learned, new_facts
+from consumers.novelty import both_known, changed, learned, new_facts
 from consumers.stories import Joined
 from consumers.story_members import headline
 
@@ -24,9 +24,10 @@ def grown(story: Story, joined: Joined, before: Article | None) -> tuple[Story, 
     is known already: then the facts are those that the replay added.
     """
     article = joined.match.article
-    if joined.founded or story.articles < len(story.reports):  # an older release kept it, and counted and knew nothing
+    kept_by_older_release = not story.known or story.articles < len(story.reports)  # which knew and counted nothing
+    if joined.founded or kept_by_older_release:
         articles = max(story.articles, len(story.reports))
-        return replace(story, articles=articles, known=first_known(article)), ()
+        return replace(story, articles=articles, known=learned(story.known, article)), ()
     if before is not None and not joined.again:
         page = (article.source, article.url)
         return story, tuple(fact for fact in story.facts if (fact.source, fact.url) == page)

@@ -57,7 +57,7 @@ class Secret:
             value = os.environ.get(self.env, "").strip()
             if not value:
                 raise ConfigError(f"the environment variable {self.env} is not set: set it before the daemon starts")
-            return value
+            return _one_line(value, f"the environment variable {self.env}")
         if self.file is None:
             raise ConfigError(f"no secret is named: set {self.name}_env or {self.name}_file")
         try:
@@ -66,7 +66,14 @@ class Secret:
             raise ConfigError(f"the secret file {self.file} cannot be read: check {self.name}_file") from error
         if not value:
             raise ConfigError(f"the secret file {self.file} is empty: put the secret on its first line")
-        return value
+        return _one_line(value, f"the secret file {self.file}")
+
+
+def _one_line(value: str, where: str) -> str:
+    """Raises ``ConfigError`` for what no header and no address can carry, and does not repeat it."""
+    if not value.isprintable():
+        raise ConfigError(f"{where} holds a line break or a control character: a secret is one line")
+    return value
 
 
 def one_of(**given: bool) -> None:

@@ -293,9 +293,9 @@ class Teller:
         return self._decide_and_record(matches)
 
     def _decide_and_record(self, matches: Sequence[Match]) -> Decisions:
-        now = self._clock.now()
         topics = frozenset(match.topic_id for match in matches)
         turns = self._stories.turns(topics)
+        now = self._clock.now()  # later than what others have decided before: a story is told in the order of time
         late = [topic_id for topic_id in topics if self._turns.get(topic_id) != turns[topic_id]]
         if late:
             self._alerter.restore(self._stories.restore(now - self._window, late))

@@ -79,7 +79,7 @@ class Week:
         self.end = self.over + 2 * DAY  # the last digests and retries
         self.news = News(random.Random(seed + 1), self.begin, events=events)
         self.decided: list[Decisions] = []
-        self.faults = Faults(random.Random(seed + 2), self.begin, self.over)
+        self.faults = Faults(random.Random(seed + 2), [batch.at for batch in self.news.batches], self.over)
         self.slack = FakeSlack(
             channels={name: f"C0000000{number}" for number, name in enumerate(SLACKS)}, misbehaves=self.faults.slack
         )

@@ -1,6 +1,7 @@
 """What fails in a made-up week, and when."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.fake_slack import Answer
@@ -31,7 +32,7 @@ class Faults:
     """``slack`` and ``mail`` answer for the servers: what a call gets in place of what it asked for."""
 
     rng: random.Random
-    begin: float
+    busy: Sequence[float]  # when something is told: what fails at other times fails nobody
     over: float  # nothing fails from here on
     of_slack: list[Trouble] = field(default_factory=list)
     of_mail: list[Trouble] = field(default_factory=list)
@@ -81,4 +82,4 @@ class Faults:
         return None
 
     def _moment(self) -> float:
-        return self.begin + self.rng.random() * (self.over - self.begin - DAY / 2)
+        return self.rng.choice([each for each in self.busy if each < self.over - DAY / 2]) - 60

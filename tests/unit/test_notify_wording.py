@@ -39,6 +39,13 @@ def test_news_is_what_is_new_and_who_says_so() -> None:
     assert wording.news(ALERT) == []
 
 
+def test_a_sentence_that_says_several_facts_is_quoted_once() -> None:
+    beside = replace(PLACE, quote=TOLL.quote, url=TOLL.url, source=TOLL.source)
+    assert wording.quotes((beside, TOLL, ACTOR)) == ["", f"“{TOLL.quote}”", f"“{ACTOR.quote}”"]
+    assert wording.quotes((TOLL, replace(beside, url=PLACE.url))) == [f"“{TOLL.quote}”"] * 2  # two sites say it
+    assert wording.quotes(()) == []
+
+
 def test_an_escalation_is_urgent_and_says_why() -> None:
     assert wording.news(ESCALATION)[0] == "Urgent: 3 independent sources within 30 minutes"
     assert wording.moment(ESCALATION, LATER) == "urgent · 15:13 UTC"

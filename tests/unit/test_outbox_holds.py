@@ -293,6 +293,13 @@ def test_a_mute_tells_what_it_held_when_its_time_is_over(store: Store) -> None:
     assert not Mutes(store).in_force(NOON + HOUR)
 
 
+def test_a_mute_that_ended_says_what_it_was_for(store: Store) -> None:
+    put_alert(store)
+    Mutes(store).add(replace(muted("topic", TOPIC.id), comment="covered already"))
+    lead = digest_of(told(Outbox(store), NOON + HOUR)).lead
+    assert lead == "The mute of Ana on “Russian airstrikes Syria” (covered already) ended: it held 1 alert."
+
+
 def test_a_mute_that_held_nothing_ends_in_silence(store: Store) -> None:
     Mutes(store).add(muted())
     assert told(Outbox(store), NOON + HOUR) == []

@@ -1,15 +1,17 @@
 """Messages that live, and what a message says of what was told before it."""
 
+from dataclasses import replace
 from typing import NoReturn
 
 from sqlalchemy import select, update
 
 from consumers.ledger import Step
-from consumers.model import Message
+from consumers.model import Match, Message
 from daemon.store import Store, ledger, living
 from daemon.store.mutes import Mutes
 from daemon.store.outbox import Edit, Outbox
-from daemon.store.tables import alerts, living_messages
+from daemon.store.tables import alerts, living_messages, story_matches
+from daemon.wire import from_json, to_json
 from tests.alert_samples import ACTOR, NOON, TOLL
 from tests.fake_channels import put_alert
 from tests.held_alerts import HOUR, TOPIC, change_story, history, muted, put_more, put_topic, rows, wait_for
@@ -152,6 +154,18 @@ def test_an_update_answers_the_first_message_of_its_story_on_its_channel(store: 
     assert (first.thread, second.thread, third.thread) == ("", names[0], names[0])
     assert third.follows == (names[0], names[1])
     assert (third.kind, third.why, third.facts) == ("update", "new facts", (TOLL,))
+
+
+def test_the_headline_the_link_and_the_passage_are_of_one_article(store: Store) -> None:
+    put_alert(store)
+    mine = story_matches.c.match_id == "match-1"
+    with store.write() as connection:
+        match = from_json(Match, connection.execute(select(story_matches.c.match).where(mine)).scalar_one())
+        article = replace(match.article, title="Toll rises to 19", url="https://site-two.example/toll")
+        text = to_json(replace(match, article=article)).decode()
+        connection.execute(update(story_matches).where(mine).values(match=text))
+    message = send(Outbox(store))
+    assert (message.headline, message.url, message.passage) == (article.title, article.url, match.passage)
 
 
 def test_nothing_answers_a_digest(store: Store) -> None:

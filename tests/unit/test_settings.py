@@ -302,6 +302,16 @@ def test_a_relative_secret_file_lies_beside_the_settings(tmp_path: Path) -> None
     assert "xoxb" not in repr(desk)
 
 
+def test_a_secret_of_two_lines_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "slack-token").write_text("xoxb-1\nxoxb-2\n")
+    text = '[channel.desk]\ntype = "slack"\ntoken_file = "slack-token"\nchannel = "#a"\n'
+    desk = parse_settings(text, tmp_path / "wirewatch.toml").channel["desk"]
+    assert isinstance(desk, SlackChannel)
+    with pytest.raises(ConfigError, match="slack-token holds a line break") as raised:
+        desk.token.reveal()
+    assert "xoxb" not in str(raised.value)
+
+
 def test_a_secret_that_cannot_be_had_says_where_it_was_looked_for(tmp_path: Path) -> None:
     text = '[channel.desk]\ntype = "slack"\nchannel = "#a"\n'
     absent = parse_settings(text + 'token_file = "gone"\n', tmp_path / "wirewatch.toml").channel["desk"]

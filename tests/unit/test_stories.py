@@ -89,6 +89,23 @@ def test_a_newer_revision_updates_its_report_and_is_no_report_more() -> None:
     assert tracker.add(match, START + 2 * HOUR) is None  # the older revision arrives once more
 
 
+def test_an_edit_that_is_dated_anew_makes_no_copy_of_the_original() -> None:
+    events, tracker = Events(), StoryTracker()
+    wire = "The jets destroyed a command post and two depots near the town, the ministry said on Wednesday morning. " * 2
+    match = events.report("fire", "first.example", text=wire)
+    tracker.add(match, START)
+    tracker.add(events.report("fire", "copier.example", at=START + 60, text=wire), START + 60)
+    edited = events.edited(match, title="harbour fire put out")
+    edited = replace(edited, article=replace(edited.article, published=START + HOUR))
+    placed = tracker.add(edited, START + HOUR)
+    assert placed is not None
+    assert [(report.source, report.copy_of) for report in placed.story.reports] == [
+        ("first.example", ""),
+        ("copier.example", "first.example"),
+    ]
+    assert placed.story.latest == START + HOUR
+
+
 def test_the_same_page_read_from_two_feeds_is_one_report() -> None:
     events, tracker = Events(), StoryTracker()
     first = events.report("fire", "a.example")
