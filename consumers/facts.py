@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
 
 from consumers.facts_acts import Act, Acts, short
@@ -148,6 +149,7 @@ def _new_notes(found: Findings, known: Known) -> Iterator[Fact]:
             yield found.fact(act.kind, act.key, act.text, act.sentence)
 
 
+@lru_cache(maxsize=256)  # a story's is asked for with every report
 def implied(said: frozenset[str]) -> frozenset[str]:
     """Acts that need not be told: these, their kin, and what must have gone before."""
     verbs = {key.removeprefix("act ") for key in said}

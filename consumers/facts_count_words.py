@@ -100,7 +100,7 @@ LOWER = frozenset(
 PRISON = frozenset("prison jail imprisonment jailed sentenced sentence sentences bars custody imprisoned".split())
 BALANCE = frozenset("conservative liberal republican democratic split balance edge advantage".split())
 SHARES = {"half": 50.0, "third": 33.0, "quarter": 25.0, "fifth": 20.0, "tenth": 10.0}
-FRACTIONS = frozenset("quarter third half fraction tenth fifth".split())
+FRACTIONS = frozenset({*SHARES, "fraction"})
 SPANS = ("year", "month", "week", "day", "hour", "minute", "second")
 MAYBE = frozenset("could may might would facing faces face maximum up carries risks if".split())
 FREED = frozenset(
@@ -128,5 +128,5 @@ ORDINALS = frozenset("second third fourth fifth sixth seventh eighth ninth tenth
 TURNS = frozenset(
     "day week month year quarter time half round term night season person place generation world wave "
     "floor party in of to and amendment circuit district street avenue ave ranking largest biggest "
-    "highest most term anniversary".split()
+    "highest most term anniversary dose doses shot shots".split()
 )

@@ -96,12 +96,18 @@ def _counts(sentence: Sentence) -> Iterator[Count]:
             continue
         following = every[place + 1] if place + 1 < len(every) else None
         yield from _count(sentence, number, following, lowers)
-    for at, word in enumerate(words):
-        if word in SHARES and words[at - 1] in ("a", "one") and words[at + 1 : at + 2] == ("of",):
-            yield Count("number", "%", SHARES[word], "vague", sentence)
+    if not FRACTIONS.isdisjoint(words):
+        yield from _shares(sentence)
     for label, verbs in (("toll", DIED), ("injured", HURT)):
         if not verbs.isdisjoint(words) and is_one(sentence, verbs):
             yield Count("toll", label, 1.0, "floor", sentence)
+
+
+def _shares(sentence: Sentence) -> Iterator[Count]:
+    """ "A tenth of its staff"."""
+    for share, of in pairwise(sentence.lower):
+        if of == "of" and share in SHARES:
+            yield Count("number", "%", SHARES[share], "vague", sentence)
 
 
 def _ordinals(sentence: Sentence) -> Iterator[Count]:
@@ -116,41 +122,44 @@ def _count(sentence: Sentence, number: Number, following: Number | None, lowers:
     value, precision = number.value, number.precision
     after = words[number.end] if number.end < len(words) else ""
     before = words[number.first - 1] if number.first else ""
-    if "/" in (before, after):
-        return  # "9/11", "1/6 cases"
-    if (
-        _is_converted(words, number)
-        or (before == "of" and words[number.first - 2] in FRACTIONS)
-        or (before == "in" and words[number.first - 2] == "one")
-    ):
-        return
+    if "/" in (before, after) or _is_converted(words, number) or _is_share(words, number):
+        return  # nor "9/11", "1/6 cases"
     if number.unit and number.unit != "%":
         yield Count("sum", number.unit, value, precision, sentence, lowers)
     elif vote := _vote(words, number, following):
         yield Count("number", VOTE, value, "exact", sentence, rest=vote)
     elif number.unit == "%":
-        if value == 100:  # a figure of speech
-            return
-        yield Count("number", "%", value, precision, sentence, lowers)
+        if value != 100:  # a figure of speech
+            yield Count("number", "%", value, precision, sentence, lowers)
     elif after in ("year", "years", "month", "months") or _is_span(words, number.end):
-        if (
-            not "".join(words[number.end + 1 : number.end + 2]).endswith("-old")
-            and not PRISON.isdisjoint(words[max(0, number.first - 5) : number.end + 4])
-            and before != "served"
-            and MAYBE.isdisjoint(words)
-        ):
+        if before != "served" and _is_in_prison(words, number):
             yield Count("number", "years in prison", value / _per_year(words, number), precision, sentence, lowers)
     elif label := _scale(words, number):
         yield Count("number", label, value, precision, sentence, lowers)
-    elif after in _NO_COUNT_AHEAD or before in _NO_COUNT_BEHIND or is_age(words, number):
+    elif after in _NO_COUNT_AHEAD or before in _NO_COUNT_BEHIND or is_age(words, number) or _is_whole(words, number):
         return
-    elif before == "of" and number.first > 1 and ends_number(words, number.first - 2):
-        return  # the whole of "90 of 120 were rescued"
     elif label := counted_people(words, number, following):
         more = "another" in (before, *words[number.first : number.start]) or after in ("more", "additional")
         yield Count("toll", label, value, precision, sentence, lowers, more and label == "toll")
     elif (label := _thing(words, number)) and not _is_model(sentence, number):
         yield Count("number", label, value, precision, sentence, lowers)
+
+
+def _is_whole(words: tuple[str, ...], number: Number) -> bool:
+    """ "Ninety of 120 were rescued"."""
+    return number.first > 1 and words[number.first - 1] == "of" and ends_number(words, number.first - 2)
+
+
+def _is_in_prison(words: tuple[str, ...], number: Number) -> bool:
+    if words[number.end + 1 : number.end + 2] and words[number.end + 1].endswith("-old"):
+        return False
+    return not PRISON.isdisjoint(words[max(0, number.first - 5) : number.end + 4]) and MAYBE.isdisjoint(words)
+
+
+def _is_share(words: tuple[str, ...], number: Number) -> bool:
+    """ "A quarter of a million", "one in ten"."""
+    ahead = words[max(0, number.first - 2) : number.first]
+    return ahead == ("one", "in") or (ahead[1:] == ("of",) and ahead[0] in FRACTIONS)
 
 
 def _is_converted(words: tuple[str, ...], number: Number) -> bool:

@@ -24,19 +24,21 @@ _EXPLAINER_TITLE = re.compile(
     re.IGNORECASE,
 )
 _FURNITURE = re.compile(
-    r"\b(?:Getty Images|AFP/Getty|file photo|Picture showing|Photo by|Enlarge this image|toggle caption|[Ii]mage caption|Photograph(?:s|er)?:|"
-    r"Photos?:|Image:|WATCH|RELATED|READ MORE|Read [Mm]ore|See also|Sign up|Newsletter:|contributed to this report|"
-    r"dditional reporting|All rights reserved|Follow (?:him|her|us|me) on|Most read)\b|"
+    r"\b(?:Getty Images|AFP/Getty|file photo|Picture showing|Photo by|Enlarge this image|toggle caption|WATCH|RELATED|"
+    r"READ MORE|Read [Mm]ore|See also|Sign up|contributed to this report|dditional reporting|All rights reserved|"
+    r"Follow (?:him|her|us|me) on|Most read)\b|\b(?:[Ii]mage caption|Photograph(?:s|er)?:|Photos?:|Image:|Newsletter:)|"
     r"\bADVERTISEMENT\b|^AdvertisementContinue|^Share\b|/Getty\b|\bdpa/|\bAP Photo|^Media playback",
 )
 _FURNITURE_HINTS = (
-    "etty", "file photo", "icture showing", "nlarge this", "toggle", "aption", "hoto", "mage:", "WATCH", "RELATED", "ead ", "EAD ", "ee also",
-    "ign up", "ewsletter", "contributed to", "dditional rep", "All rights", "ollow ", "ost read", "DVERT", "dvertisement",
-    "Share", "dpa/", "playback",
+    "etty", "file photo", "icture showing", "nlarge this", "toggle", "aption", "hoto", "mage:", "WATCH", "RELATED",
+    "ead more", "ead More", "READ MORE", "ee also", "ign up", "ewsletter", "contributed to", "dditional rep",
+    "All rights", "ollow ", "ost read", "DVERT", "dvertisement", "Share", "dpa/", "playback",
 )  # fmt: skip
 # "Sessions Jefferson (Jeff) Beauregard SessionsMedill dean troubled": links that were glued to the text.
 _JOINED = re.compile("[a-z][a-z][A-Z][a-z]")
 _GLUED = re.compile(r"\b([A-Z][a-z]{2,})\b.*?\b\1[A-Z][a-z]")
+_FURNITURE_CHARS = 1500  # of a text: below it furniture is taken for no news
+_SIGNED_CHARS = 1500  # at its end: who wrote it
 _I = frozenset("i i'm i've i'd my me we we're we've our you your you're ourselves myself".split())
 _SPOKEN = 3  # sentences without quotation marks in which the writer speaks: a comment
 _QUOTES = re.compile('["“”‘«»]')
@@ -51,6 +53,7 @@ def is_comment(title: str, url: str, text: str, sentences: Iterable[tuple[str, t
 
 
 def _says_comment(text: str) -> bool:
+    text = text[-_SIGNED_CHARS:]
     return any(hint in text for hint in _COMMENT_HINTS) and _COMMENT_TEXT.search(text) is not None
 
 
@@ -59,11 +62,12 @@ def is_explainer(title: str) -> bool:
 
 
 class Furniture:
-    """Captions, credits and links of one text. What it has none of is looked for in no sentence."""
+    """Captions, credits and links of one text. What its beginning has none of is looked for in no sentence."""
 
     def __init__(self, text: str) -> None:
-        self._hints = tuple(hint for hint in _FURNITURE_HINTS if hint in text)
-        self._joined = _JOINED.search(text) is not None
+        beginning = text[:_FURNITURE_CHARS]
+        self._hints = tuple(hint for hint in _FURNITURE_HINTS if hint in beginning)
+        self._joined = _JOINED.search(beginning) is not None
 
     def has(self, sentence: str) -> bool:
         if self._joined and _JOINED.search(sentence) and _GLUED.search(sentence):

@@ -19,7 +19,7 @@ MAX_VALUES = 290
 MAX_SAID = 100
 VOTE, NTH = "vote", "nth"  # labels whose values are "52-48" and "third-woman"
 IN_WORDS = frozenset({VOTE, NTH})
-_HASH = 4  # characters
+_CODES = re.compile(r".{1,4}", re.DOTALL)  # of one hash each
 _FIGURE = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]{1,3})?", re.ASCII)
 _NAMES, _WORDS = "names ", "words "
 
@@ -67,7 +67,7 @@ def read(known: tuple[str, ...]) -> Known:
     for entry in known:
         if entry.startswith((_NAMES, _WORDS)):
             kind, _, codes = entry.partition(" ")
-            hashes[f"{kind} "] = frozenset(codes[at : at + _HASH] for at in range(0, len(codes), _HASH))
+            hashes[f"{kind} "] = frozenset(_CODES.findall(codes))
         elif value := _value(entry):
             values[value[0]] = value[1]
         else:
@@ -113,6 +113,7 @@ def _is_marked(mark: str, one: Stated, other: Stated) -> bool:
     return mark in one.marks and mark in other.marks if mark == "-" else mark in one.marks or mark in other.marks
 
 
+@lru_cache(maxsize=16_384)  # a story that goes on is read again and again
 def _value(entry: str) -> tuple[Value, Stated] | None:
     label, equals, rest = entry.partition("=")
     figure, _, at = rest.partition(" ")

@@ -163,7 +163,7 @@ def _name(sentence: Sentence, start: int, end: int) -> Name | None:
 
 def _is_debris(words: tuple[str, ...]) -> bool:
     """Pages that were glued together: "Trump Donald John TrumpKamala Harris", "John Bacon USA TODAY"."""
-    if any(_GLUED.search(word) for word in words):
+    if any(not word[1:].islower() and _GLUED.search(word) for word in words):
         return True
     return any(one.isupper() and two.isupper() and len(one) + len(two) > ACRONYM for one, two in pairwise(words))
 

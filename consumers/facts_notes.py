@@ -11,7 +11,8 @@ _CORRECTED = re.compile(
     r"\beditor['’]?s['’]? note\b(?=.{0,200}(?:correct|error|update|earlier|mistake|wrong|misstated))|"
     r"\b(?:article|story|report|version|post|headline) (?:has been|was|have been) "
     r"(?:corrected|amended|updated to correct)|"
-    r"\bearlier version of th(?:is|e) (?:article|story|report|post|column|headline|page|piece|dispatch|video|caption|map|graphic)\b",
+    r"\bearlier version of th(?:is|e) "
+    r"(?:article|story|report|post|column|headline|page|piece|dispatch|video|caption|map|graphic)\b",
     re.IGNORECASE,
 )
 _RETRACTED = re.compile(

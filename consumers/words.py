@@ -33,7 +33,7 @@ class Word:
     end: int
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def stem(word: str) -> str:
     """``word`` in lower case. First the steps of Porter (1980) that matter most, then the endings of nations."""
     if len(word) > 4 and word.endswith("ies"):
@@ -74,7 +74,7 @@ def words_of(text: str) -> tuple[Word, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def _read(written: str) -> tuple[str, str]:
     """A word's stem, and the word in lower case."""
     if written in _AMERICA:

@@ -28,6 +28,7 @@ class TopicLine:
     matches_24h: int
     alerts_24h: int
     last_alert: float | None
+    min_sources: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,7 @@ def topic_lines(store: Store, now: float) -> tuple[TopicLine, ...]:
             matches_24h=int(matched.get(topic.id, 0)),
             alerts_24h=int(alerted.get(topic.id, 0)),
             last_alert=last.get(topic.id),
+            min_sources=topic.min_sources,
         )
         for found in latest.values()
         for topic in (found.topic,)

@@ -10,8 +10,8 @@ from daemon.store import mutes
 from daemon.store.digests import Cause, about, bring_together
 from daemon.store.holds import go, put_on_hold
 from daemon.store.ledger import tell
-from daemon.store.outbox_rows import IS_FREE, is_due, is_released, with_alerts
-from daemon.store.standing import decided, facts_of, is_blocked, standing
+from daemon.store.outbox_rows import IS_FREE, WAITING, is_due, is_released, of_story, with_alerts
+from daemon.store.standing import decided, facts_of, is_blocked, same_route, standing
 from daemon.store.tables import alerts, deliveries
 
 FLOOD = 10  # due deliveries; more than these come as one message where a channel needs a pause between two
@@ -75,8 +75,21 @@ def _release(
             go(connection, row.id, now, why)
         return
     ids = [row.id for row in group]
-    if bring_together(connection, channel, cause, ids, now):
+    if bring_together(connection, channel, cause, [*_before(connection, group, in_force, now), *ids], now):
         tell(connection, ids, "released", now, why)
+
+
+def _before(connection: Connection, group: Sequence[Row[Any]], in_force: Sequence[Mute], now: float) -> Sequence[str]:
+    """What was to be told of these stories before, and waits for another attempt: it goes with them."""
+    found: dict[str, None] = {}
+    for row in group:
+        for other in of_story(connection, row.story_id, row.channel):
+            waits = other.state in WAITING and not other.carrier and not other.in_doubt and other.kind == "update"
+            if waits and other.created < row.created and same_route(other, row):
+                stands = standing(connection, other)
+                if stands and decided(connection, other, stands, in_force, None, now) is None:
+                    found[other.id] = None
+    return [*found]
 
 
 def _cause(

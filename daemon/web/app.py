@@ -175,6 +175,7 @@ def _pages(app: FastAPI, health: Health, views: Views) -> None:
         status = views.status()
         errors = views.config_errors(parts, status.workers)
         feeds = views.feeds(limit=_FEEDS_SHOWN)
+        topics = views.topics()
         return shown(
             request,
             "overview.html",
@@ -183,7 +184,8 @@ def _pages(app: FastAPI, health: Health, views: Views) -> None:
             waiting=[part for part in parts if not part.ready and part not in errors],
             config_errors=errors,
             alerts=views.alerts(limit=30, topic_id=topic),
-            topics=views.topics(),
+            stories_waiting=views.waiting(topics, limit=10, topic_id=topic),
+            topics=topics,
             chosen=topic,
             channels=views.channels(),
             feeds=feeds,

@@ -9,6 +9,7 @@ from daemon.status import Status
 from daemon.store import Store
 from daemon.store.alert_cards import AlertCard, AlertCards
 from daemon.store.alert_pages import AlertPage, alert_page
+from daemon.store.not_alerts import WaitingStory, waiting_stories
 from daemon.store.overview import ChannelLine, FeedLine, TopicLine, channel_lines, feed_lines, topic_lines
 from daemon.store.workers import Worker
 
@@ -57,6 +58,12 @@ class Views:
 
     def topics(self) -> tuple[TopicLine, ...]:
         return topic_lines(self._store, self.now)
+
+    def waiting(self, topics: Sequence[TopicLine], *, limit: int, topic_id: str = "") -> tuple[WaitingStory, ...]:
+        """Stories that wait for another source, the one reported last first; asked only where a topic makes them."""
+        if not any(topic.min_sources > 1 and topic_id in ("", topic.id) for topic in topics):
+            return ()
+        return tuple(waiting_stories(self._store, limit=limit, topic_id=topic_id))
 
     def feeds(self, limit: int | None = None) -> tuple[FeedLine, ...]:
         return feed_lines(self._store, self._feeds(), limit)

@@ -296,7 +296,9 @@ def test_a_mute_tells_what_it_held_when_its_time_is_over(store: Store) -> None:
 def test_a_mute_that_ended_says_what_it_was_for(store: Store) -> None:
     put_alert(store)
     Mutes(store).add(replace(muted("topic", TOPIC.id), comment="covered already"))
-    lead = digest_of(told(Outbox(store), NOON + HOUR)).lead
+    outbox = Outbox(store)
+    assert told(outbox, NOON + 1) == []
+    lead = digest_of(told(outbox, NOON + HOUR)).lead
     assert lead == "The mute of Ana on “Russian airstrikes Syria” (covered already) ended: it held 1 alert."
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from daemon.store import Store
 from daemon.store.living import raise_wanted
-from daemon.store.mutes import Mutes, expire
+from daemon.store.mutes import Mutes
 from daemon.store.outbox import Outbox
 from tests.alert_samples import NOON
 from tests.fake_channels import put_alert, row_of
@@ -49,11 +49,9 @@ def test_those_in_force_are_listed_first_and_then_the_newest(store: Store) -> No
 def test_a_mute_whose_time_is_over_has_ended(store: Store) -> None:
     mutes, mute = Mutes(store), muted()
     mutes.add(mute)
-    with store.write() as connection:
-        expire(connection, mute.until - 1)
+    Outbox(store).end_mutes(mute.until - 1)
     assert mutes.in_force(mute.until - 1)
-    with store.write() as connection:
-        expire(connection, mute.until + 9)
+    Outbox(store).end_mutes(mute.until + 9)
     assert mutes.all() == [replace(mute, ended=mute.until + 9, ended_why="its time was over")]
 
 

@@ -91,7 +91,9 @@ def test_a_newer_revision_updates_its_report_and_is_no_report_more() -> None:
 
 def test_an_edit_that_is_dated_anew_makes_no_copy_of_the_original() -> None:
     events, tracker = Events(), StoryTracker()
-    wire = "The jets destroyed a command post and two depots near the town, the ministry said on Wednesday morning. " * 2
+    wire = (
+        "The jets destroyed a command post and two depots near the town, the ministry said on Wednesday morning. " * 2
+    )
     match = events.report("fire", "first.example", text=wire)
     tracker.add(match, START)
     tracker.add(events.report("fire", "copier.example", at=START + 60, text=wire), START + 60)

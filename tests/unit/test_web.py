@@ -189,6 +189,20 @@ async def test_the_page_of_an_alert_shows_what_reports_added_and_what_was_told_w
     assert "<b>New:</b> toll 12 → 19" in of_update
 
 
+async def test_a_story_that_waits_for_another_source_stands_on_the_page_until_it_is_told(site: Site, store: Store):
+    weather = Topic(id="weather", query="Storms", channels=("desk",), min_sources=2)
+    desk, events = ToldStories(store, weather), Events("weather")
+    first = events.report("storm", "a.example", at=NOW - 90)
+    hostile = replace(first, article=replace(first.article, url="javascript:alert(1)"))
+    assert desk.tell(hostile, at=NOW - 90) == []
+    page = await site.page()
+    assert first.article.title in page
+    assert "waits for a second independent source" in page
+    assert "javascript:" not in page
+    desk.tell(events.report("storm", "b.example", at=NOW - 60, reworded=True), at=NOW - 60)
+    assert "waits for a second independent source" not in await site.page()
+
+
 async def test_an_update_stands_on_the_page_with_what_is_new(site: Site, desk: ToldStories):
     told_fire(desk)
     page = await site.page()
