@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from daemon.settings import FetchSettings
 
 T = TypeVar("T")
-SLACK_API = "https://slack.com/api/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +29,9 @@ class Answer:
     trouble: str = ""
 
 
-async def channels(settings: "Mapping[str, ChannelSettings]", *, limit: float, slack: str = SLACK_API) -> list[Finding]:
-    """One finding for each channel, asked side by side, each within ``limit`` seconds. ``slack``: its API's address."""
-    found = await asyncio.gather(*(_channel(one, limit, slack) for one in settings.values()))
+async def channels(settings: "Mapping[str, ChannelSettings]", *, limit: float) -> list[Finding]:
+    """One finding for each channel, asked side by side, each within ``limit`` seconds."""
+    found = await asyncio.gather(*(_channel(one, limit) for one in settings.values()))
     return [_finding(f"channel {name}", answer) for name, answer in zip(settings, found, strict=True)]
 
 
@@ -45,7 +44,7 @@ def _finding(name: str, answer: Answer) -> Finding:
     return Finding(name=name, detail=neutralise(hide_secrets(answer.detail)))
 
 
-async def _channel(settings: "ChannelSettings", limit: float, slack: str) -> Answer:
+async def _channel(settings: "ChannelSettings", limit: float) -> Answer:
     from daemon.channel_settings import AppriseChannel, ConsoleChannel, EmailChannel, SlackChannel
 
     try:
@@ -54,7 +53,7 @@ async def _channel(settings: "ChannelSettings", limit: float, slack: str) -> Ans
                 case ConsoleChannel():
                     return Answer(detail="prints to the terminal of `wirewatch run`")
                 case SlackChannel():
-                    return await (_slack(settings, slack) if settings.token.given else _slack_webhook(settings))
+                    return await (_slack(settings) if settings.token.given else _slack_webhook(settings))
                 case EmailChannel():
                     return await _email(settings, limit)
                 case AppriseChannel():
@@ -69,14 +68,15 @@ async def _channel(settings: "ChannelSettings", limit: float, slack: str) -> Ans
         return Answer(trouble=f"cannot connect: {_reason(error)}")
 
 
-async def _slack(settings: "SlackChannel", api: str) -> Answer:
+async def _slack(settings: "SlackChannel") -> Answer:
     """auth.test: whether the token is valid, and whose it is."""
     import aiohttp
     from slack_sdk.errors import SlackApiError
     from slack_sdk.web.async_client import AsyncWebClient
 
     async with aiohttp.ClientSession() as session:
-        client = AsyncWebClient(token=settings.token.reveal(), session=session, base_url=api, retry_handlers=[])
+        token, api = settings.token.reveal(), settings.api_url
+        client = AsyncWebClient(token=token, session=session, base_url=api, retry_handlers=[])
         try:
             answer = await client.auth_test()
         except SlackApiError as error:

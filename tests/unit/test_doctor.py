@@ -152,18 +152,19 @@ def secret(folder: Path, value: str) -> Path:
     return file
 
 
-async def one(settings: Any, *, limit: float = 10.0, slack: str = reachability.SLACK_API) -> Finding:
-    (finding,) = await reachability.channels({"x": settings}, limit=limit, slack=slack)
+async def one(settings: Any, *, limit: float = 10.0) -> Finding:
+    (finding,) = await reachability.channels({"x": settings}, limit=limit)
     return finding
 
 
 async def test_slack_is_asked_whose_token_it_is(slack: FakeSlack, tmp_path: Path):
-    good = SlackChannel(type="slack", token_file=secret(tmp_path, "xoxb-good"), channel="#desk")
-    finding = await one(good, slack=slack.base)
+    token = secret(tmp_path, "xoxb-good")
+    good = SlackChannel(type="slack", token_file=token, channel="#desk", api_url=slack.base)
+    finding = await one(good)
     assert finding.state == "ok"
     assert "wirewatch in Desk" in finding.detail
     slack.tokens.clear()
-    finding = await one(good, slack=slack.base)
+    finding = await one(good)
     assert finding.state == "fail"
     assert "invalid_auth" in finding.detail
     assert "xoxb" not in finding.detail
