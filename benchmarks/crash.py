@@ -112,7 +112,7 @@ ROLES = {"web": ["web"]} | {f"{role} {n}": [role] for role in ("fetch", "match",
 
 
 def topics(now: float) -> Sequence[Mapping[str, object]]:
-    """Each is told at once and at set times, every second one in Slack, too."""
+    """Each is told at once and at set times, every fourth one in Slack, too: more would come as summaries."""
     minutes = [time.strftime("%H:%M", time.gmtime(now + 60 * minute)) for minute in range(120)]
     later = {"name": "later", "when": f"{','.join(sorted(minutes))} UTC"}
     own: Mapping[int, Mapping[str, object]] = {
@@ -121,7 +121,7 @@ def topics(now: float) -> Sequence[Mapping[str, object]]:
         6: {"escalate": {"sources": 2, "within": "30m"}},
     }
     return [
-        {**topic, "channels": ["desk", *(["chat"] if place % 2 == 0 else []), later], **own.get(place, {})}
+        {**topic, "channels": ["desk", *(["chat"] if place % 4 == 2 else []), later], **own.get(place, {})}
         for place, topic in enumerate(TOPICS)
     ]
 

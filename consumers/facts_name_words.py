@@ -30,8 +30,8 @@ GENERIC = frozenset(
     "democrats republican republicans gop democratic liberal conservative labour left right black white "
     "muslim muslims christian christians jewish jews islamic islamist catholic americans tv dna covid ceo cfo "
     "hq id ok pm am gdp officials official members member representatives applications conference confirmation "
-    "hearing hearings surgeon drugmaker drugmakers earth math minority majority sens reps sun moon mars outlines exclusive "
-    "staffer pal backer critic supporter supporters "
+    "hearing hearings surgeon drugmaker drugmakers earth math minority majority sens reps sun moon mars "
+    "outlines exclusive staffer pal backer critic supporter supporters "
     "breaking update updated read video photo listen editor reporter staff correspondent contributor i ii iii "
     "iv".split()
 )

@@ -218,11 +218,11 @@ ASIDES = frozenset(
 )
 HEADLINE_ASIDES = frozenset("who which whose accused alleged almost nearly".split())
 ATTACKER = frozenset("gunman suspect attacker shooter bomber gunmen suspects attackers".split())
-# Said of so much that only a headline makes them news.
 # "Denied him entry" is no denial.
 REFUSED = frozenset("him her them us me entry access permission bail".split())
 ACTIVE_ONLY = frozenset("accuse condemn announce blame".split())
 FELL_BEFORE = frozenset("by in after at on , when during as".split())
+# Said of so much that only a headline makes them news.
 HEADLINE_ONLY = frozenset("announce rule".split())
 
 

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumers.copies import Shingles, is_copy, long_paragraphs, paragraphs, shingles_of
+from consumers.mentions import nations_said
 from consumers.model import Article, Match, Report
 from consumers.words import meant_stems
 
 COMPARED_WORDS = 250  # of an article
+LEAD_WORDS = 60
 RECURS = 3  # earlier articles of the same site with the same paragraph make it the site's
 
 
@@ -27,6 +29,7 @@ class Member:
     title_vector: NDArray[np.float32]
     title: tuple[str, ...]  # stems, each once
     words: tuple[str, ...]
+    nations: frozenset[str]  # that its title and lead speak of
     shingles: Shingles
     paragraphs: frozenset[int]  # the long ones
     voice: str  # the match whose text it repeats, else its own id
@@ -93,10 +96,16 @@ def member_of(match: Match, joined: float, like: Member | None = None, *, boiler
         title_vector=_vector(match.title_vector or match.vector),
         title=like.title if like else _stems(article.title),
         words=like.words if like else _stems(_beginning(article.title, spoken)),
+        nations=like.nations if like else nations_said(_lead(article.title, spoken)),
         shingles=like.shingles if like else shingles_of(spoken),
         paragraphs=like.paragraphs if like else long_paragraphs(spoken),
         voice=match.id,
     )
+
+
+def _lead(title: str, spoken: Sequence[str]) -> str:
+    words = [word for paragraph in spoken[:LEAD_WORDS] for word in paragraph.split()[:LEAD_WORDS]]
+    return f"{title}. {' '.join(words[:LEAD_WORDS])}"
 
 
 def _beginning(title: str, spoken: Sequence[str]) -> str:

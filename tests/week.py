@@ -254,6 +254,7 @@ class Week:
             now=self.clock.now,
             buttons=True,
             base_url=self._slack_url,
+            timeout=10.0,
             pace=self._paces.of(_TOKEN),
         )
         made.wire = self._wire

@@ -146,6 +146,26 @@ def test_equal_facts_of_two_reports_have_equal_keys() -> None:
         assert [fact.key for fact in again] == [fact.key for fact in pair.told()]
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        "Opinion: Blame the builders\nThe minister resigned on Tuesday. The toll has risen to 19.",
+        "What we know about the quake\nThe minister resigned on Tuesday.",
+        "Why houses fell\nThe minister resigned on Tuesday. I saw it. My house fell. We must not forget.",
+        "Quake in Berrin\nA file photo of Olga Marn, who has resigned as minister.\n\nA quake shook Berrin.",
+    ],
+)
+def test_opinions_explainers_and_captions_tell_nothing_new(told: str) -> None:
+    assert new_facts(article(told, 3), first_known(QUAKE)) == ()
+
+
+def test_a_comment_that_is_corrected_says_so() -> None:
+    told = (
+        "Opinion: Blame the builders\nThey fell.\n\nCorrection: An earlier version of this article gave a wrong name."
+    )
+    assert [fact.kind for fact in new_facts(article(told, 3), first_known(QUAKE))] == ["correction"]
+
+
 def test_who_publishes_a_report_is_no_actor_of_it() -> None:
     told = "Northwire sees quake damage\nNorthwire saw the damage in Berrin. Northwire reporters walked the streets."
     mine = replace(article(told, 3), source="northwire.example")

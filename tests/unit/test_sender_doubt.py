@@ -102,6 +102,25 @@ async def test_a_first_alert_that_the_night_held_lives_though_an_escalation_came
         assert set(connection.execute(select(living_messages.c.delivery_id)).scalars()) == {first, louder}
 
 
+def test_what_a_mute_held_takes_along_what_waits_for_another_attempt_and_comes_before(store: Store) -> None:
+    (first,), outbox = put_alert(store), Outbox(store)
+    assert outbox.claim(NOON, "desk")
+    outbox.sent(first, "id-1", NOON)
+    (update,) = put_more(store, nth=1)
+    failing = outbox.claim(NOON, "desk")
+    assert failing is not None
+    outbox.retry(failing, NOON + HOUR, "down", in_doubt=False)
+    Mutes(store).add(muted(until=NOON + 600))
+    (later,) = put_more(store, nth=2)
+    assert outbox.claim(NOON + 1, "desk") is None
+    assert row_of(store, later).state == "held"
+    outbox.end_mutes(NOON + 600)
+    outbox.release(NOON + 600, "desk")
+    digest = outbox.claim(NOON + 600, "desk")
+    assert digest is not None
+    assert {row_of(store, update).carrier, row_of(store, later).carrier} == {digest.id}
+
+
 def test_a_message_does_not_speak_of_a_mute_of_sources_whose_end_it_would_not_hear_of(store: Store) -> None:
     put_alert(store)
     sources = {report.source for report in ALERT.reports}

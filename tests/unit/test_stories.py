@@ -366,3 +366,46 @@ def test_three_sites_that_write_about_one_air_raid_are_one_story_and_its_backgro
     assert sorted(len(story.reports) for story in stories.values()) == [1, 1, 3]
     (whole,) = (story for story in stories.values() if len(story.reports) == 3)
     assert whole.independent == 1  # a paragraph in common, word for word, is one voice
+
+
+FLOODS = (
+    article(
+        "Flood warnings issued for northern Italy",
+        "Civil protection issued flood warnings for Emilia-Romagna in northern Italy on Friday after two days of heavy "
+        "rain. Rivers near Bologna rose above the second alarm level, officials said.",
+    ),
+    article(
+        "Flood warnings in Croatia and Slovenia as rivers rise",
+        "Authorities in Croatia and Slovenia issued flood warnings on Friday after heavy rain. The Sava river near "
+        "Zagreb and Ljubljana rose above alarm levels, officials said.",
+    ),
+    article(
+        "Northern Italy flood: thousands evacuated near Bologna",
+        "Thousands of people were evacuated near Bologna in northern Italy on Saturday as rivers burst their banks "
+        "after days of heavy rain, civil protection said.",
+    ),
+)
+
+
+def test_what_happens_alike_in_two_countries_is_two_stories_also_in_a_young_topic(embedder: TextEmbedder) -> None:
+    stories = told(StoryTracker(), matches_of(FLOODS, embedder))
+    assert sorted(len(story.reports) for story in stories.values()) == [1, 2]
+
+
+def matches_of(articles: Sequence[Article], embedder: TextEmbedder) -> list[Match]:
+    """Read one after the other, each from a site of its own."""
+    texts = [texts_of(each).embedded for each in articles]
+    wholes, titles = (embedder.encode([each[part] for each in texts]).astype("<f2") for part in (0, 1))
+    return [
+        Match(
+            id=match_id(each.title, "topic", 1),
+            topic_id="topic",
+            topic_version=1,
+            article=replace(each, source=f"{number}.example", url=f"https://{number}.example/", published=START),
+            score=0.7,
+            passage=Passage(text=each.text, number=1, of=1),
+            vector=wholes[number].tobytes(),
+            title_vector=titles[number].tobytes(),
+        )
+        for number, each in enumerate(articles)
+    ]
