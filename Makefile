@@ -78,11 +78,12 @@ test-wheel: $(TESTABLE)  ## run all tests against the built and installed wheel
 
 # -- measure it
 
-bench: $(TESTABLE)  ## speed of the log, of embedding and matching, and of an edit among 100,000 topics
+bench: $(TESTABLE)  ## speed of the log, of embedding and matching, of an edit among 100,000 topics, and of stories
 	@$(BIN)/python -m benchmarks.log $(ARGS)
 	@$(BIN)/python -m benchmarks.embedding $(ARGS)
 	@$(BIN)/python -m benchmarks.matching $(ARGS)
 	@$(BIN)/python -m benchmarks.topics $(ARGS)
+	@$(BIN)/python -m benchmarks.stories $(ARGS)
 
 bench-feeds: $(TESTABLE)  ## 5,000 feeds on one process for half an hour (ARGS="--minutes 5")
 	@$(BIN)/python -m benchmarks.feeds $(ARGS)

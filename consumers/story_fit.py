@@ -26,7 +26,7 @@ class FitRule:
 
     line: float = 0.246
     nearest: int = 3  # members of a story that an article is compared with
-    background: float = 0.38
+    background: float = 0.42
     runners_up: int = 3
     usual: float = 0.3
     crowd: float = 0.02  # for each e-fold of reports beyond ``crowd_from``, up to ``crowd_most``
