@@ -171,7 +171,7 @@ def _told_silence(topic: Topic, longest: float, latest: float) -> Carries:
         reason="silence",
         title=f"Silence: {topic.query}",
         lead=f"Nothing was reported for {format_duration(longest)}, while the feeds went on with other news.{last} "
-        f"`wirewatch topics review {topic.id}` shows what was just under its line.",
+        f"What was just under its line: wirewatch topics review {topic.id}",
     )
 
 
