@@ -50,7 +50,7 @@ class Standing:
     kind: AlertKind
     severity: Severity
     new_facts: bool
-    sources: frozenset[str]  # of the story's reports; of an update, those of the facts that it tells
+    sources: frozenset[str]  # of the story's reports
     told_by: str = ""  # a topic that this one yields to, and that has told the same story on this channel
 
 

@@ -66,15 +66,20 @@ def find(connection: Connection, mute_id: str) -> Mute | None:
 
 
 def end(connection: Connection, mute_id: str, now: float, why: str) -> bool:
-    """See ``Mutes.end``."""
+    """See ``Mutes.end``.
+
+    What it held was due when it began, as far as the rows say: whoever claims with a clock that is behind this one sees
+    that the mute is over, and has to see that they come first.
+    """
     take_turns(connection)
     mine = (_column.id == mute_id, _column.ended.is_(None))
     if not connection.execute(update(mutes).where(*mine).values(ended=now, ended_why=why)).rowcount:
         return False
     held = deliveries.c.held.in_((f"mute {mute_id}", f"source mute {mute_id}"))
     free = and_(deliveries.c.state == "held", IS_FREE)
-    connection.execute(update(deliveries).where(held, free).values(due=now))
-    if mute := find(connection, mute_id):
+    mute = find(connection, mute_id)
+    connection.execute(update(deliveries).where(held, free).values(due=min(now, mute.since) if mute else now))
+    if mute:
         _show(connection, mute, now)
     return True
 

@@ -23,15 +23,13 @@ def standing(connection: Connection, row: Row[Any]) -> Standing | None:
     story = story_of(connection, row.story_id)
     if story is None:
         return None
-    facts = facts_of(row)
-    told = facts if row.kind == "update" and facts else story.reports
     return Standing(
         topic_id=row.topic_id,
         story_id=story.id,
         kind=row.kind,
         severity=row.severity,
-        new_facts=bool(facts),
-        sources=frozenset(each.source for each in told),
+        new_facts=bool(facts_of(row)),
+        sources=frozenset(report.source for report in story.reports),
         told_by=_told_by(connection, row),
     )
 

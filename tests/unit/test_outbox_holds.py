@@ -375,16 +375,6 @@ def test_a_muted_source_holds_a_story_until_another_one_reports_it(store: Store)
     assert [event for event, _ in history(store, id_)] == ["held", "released", "sent"]
 
 
-def test_what_a_muted_source_alone_adds_to_a_story_that_others_report_is_held(store: Store) -> None:
-    put_alert(store)
-    outbox = Outbox(store)
-    assert told(outbox, NOON + 1)
-    (more,) = put_more(store)
-    Mutes(store).add(muted("source", TOLL.source))
-    assert told(outbox, NOON + 2) == []
-    assert [event for event, _ in history(store, more)] == ["held"]
-
-
 def test_a_muted_source_tells_what_it_held_when_the_mute_ends(store: Store) -> None:
     put_alert(store)
     change_story(store, reports=ALERT.reports[:1])

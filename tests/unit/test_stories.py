@@ -203,7 +203,7 @@ def test_matches_without_a_vector_or_of_another_model_are_kept_too() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(2, 6), st.integers(1, 5))
 def test_the_order_within_an_hour_does_not_change_the_groups(rng: random.Random, events: int, sources: int) -> None:
-    world = Events()
+    world = Events(noise=0.15)  # at .25, two made-up events in 300 worlds are by chance as alike as one event's reports
     matches = [
         world.report(f"event{event}", f"{source}.example", at=START + rng.uniform(0, HOUR))
         for event in range(events)
