@@ -139,28 +139,39 @@ class _Nations:
     """Which articles begin with nations and have none in common with another one. Few sets of them occur."""
 
     def __init__(self) -> None:
-        self._rows: list[frozenset[str]] = []
+        self._sets: dict[frozenset[str], int] = {}
+        self._rows: list[int] = []
 
     def add(self, nations: frozenset[str]) -> None:
-        self._rows.append(nations)
+        if len(self._sets) > len(self._rows) + 1_000:  # sets that no article has any more
+            held = list(self._sets)
+            kept = [held[number] for number in self._rows]
+            self._sets = {each: number for number, each in enumerate(dict.fromkeys(kept))}
+            self._rows = [self._sets[each] for each in kept]
+        self._rows.append(self._sets.setdefault(nations, len(self._sets)))
 
     def remove(self, row: int, last: int) -> None:
         self._rows[row] = self._rows[last]
         self._rows.pop()
 
     def apart(self, nations: frozenset[str]) -> Floats:
-        return np.array([_apart(nations, other) for other in self._rows], dtype=np.float64)
+        if not nations:
+            return np.zeros(len(self._rows))
+        apart = np.array([_apart(nations, other) for other in self._sets], dtype=np.float64)
+        return apart[self._rows] if self._rows else np.zeros(0)
 
     def sums(self, rows: Ids) -> Floats:
         found = np.zeros(len(self._rows))
-        for nations, count in Counter(self._rows[row] for row in rows).items():
-            if nations:
-                found += count * self.apart(nations)
+        for nations, count in self._counted(rows):
+            found += count * self.apart(nations)
         return found
 
     def within(self, rows: Ids) -> float:
-        counted = list(Counter(self._rows[row] for row in rows).items())
-        return float(sum(n * m for (one, n), (other, m) in combinations(counted, 2) if _apart(one, other)))
+        return float(sum(n * m for (one, n), (other, m) in combinations(self._counted(rows), 2) if _apart(one, other)))
+
+    def _counted(self, rows: Ids) -> list[tuple[frozenset[str], int]]:
+        sets = list(self._sets)
+        return [(sets[number], count) for number, count in Counter(self._rows[row] for row in rows).items()]
 
 
 def _apart(one: frozenset[str], other: frozenset[str]) -> bool:
