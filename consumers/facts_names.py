@@ -14,7 +14,6 @@ from consumers.mentions import Mention, mentions, nations_said
 LEAD = 2  # sentences of the text
 NATION_SUBJECT = 2  # the same for nations
 SUBJECT = 4  # words of a headline: who is named there does something
-OFTEN = 3  # mentions of an actor that the headline does not name
 KNOWN_CHARS = 20_000  # of a text: whoever is named there is known
 
 _CAPITALISED = re.compile(r"(?<!\w)[^\W\d_a-z][\w']{1,40}")

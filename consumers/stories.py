@@ -348,7 +348,7 @@ class _TopicStories:
         warm.members = sorted([*warm.members, *absorbed.members], key=lambda each: each.order)
         del self._warm[other.id]
         self._touch(warm)
-        for member in [each for each in warm.members if each in absorbed.members]:
+        for member in absorbed.members:
             warm.story = with_copies(warm.story, warm.members, member)
         self._trim(warm)
         return Merged(absorbed=replace(other, merged_into=warm.story.id), into=warm.story.id, at=now)

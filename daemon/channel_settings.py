@@ -208,15 +208,12 @@ class EmailChannel(ChannelSection):
         return self
 
 
-class WebhookChannel(ChannelSection):
-    """Signed as in the Standard Webhooks specification (standardwebhooks.com)."""
+class AddressedChannel(ChannelSection):
+    """One that is reached under an address, which may be a secret."""
 
-    type: Literal["webhook"]
     url: str = ""
     url_env: str = ""
     url_file: FilePath = None
-    secret_env: str = ""
-    secret_file: FilePath = None
 
     @property
     def address(self) -> str:
@@ -227,13 +224,25 @@ class WebhookChannel(ChannelSection):
     def address_secret(self) -> Secret:
         return Secret("url", self.url_env, self.url_file)
 
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        one_of(url=bool(self.url), url_env=bool(self.url_env), url_file=bool(self.url_file))
+        return self
+
+
+class WebhookChannel(AddressedChannel):
+    """Signed as in the Standard Webhooks specification (standardwebhooks.com)."""
+
+    type: Literal["webhook"]
+    secret_env: str = ""
+    secret_file: FilePath = None
+
     @property
     def secret(self) -> Secret:
         return Secret("secret", self.secret_env, self.secret_file)
 
     @model_validator(mode="after")
-    def _one_address(self) -> Self:
-        one_of(url=bool(self.url), url_env=bool(self.url_env), url_file=bool(self.url_file))
+    def _proper(self) -> Self:
         if self.url and not self.url.startswith(("http://", "https://")):
             raise ValueError("url begins with https:// or http://")
         if self.secret_env and self.secret_file:
@@ -241,26 +250,13 @@ class WebhookChannel(ChannelSection):
         return self
 
 
-class AppriseChannel(ChannelSection):
+class AppriseChannel(AddressedChannel):
     """Any service that Apprise knows, by one address of it; most addresses hold a password, and are kept like one."""
 
     type: Literal["apprise"]
-    url: str = ""
-    url_env: str = ""
-    url_file: FilePath = None
-
-    @property
-    def address(self) -> str:
-        """Raises ``ConfigError`` where it is kept in a variable or a file that cannot be read."""
-        return self.url or self.address_secret.reveal()
-
-    @property
-    def address_secret(self) -> Secret:
-        return Secret("url", self.url_env, self.url_file)
 
     @model_validator(mode="after")
-    def _one_address(self) -> Self:
-        one_of(url=bool(self.url), url_env=bool(self.url_env), url_file=bool(self.url_file))
+    def _proper(self) -> Self:
         if self.url and "://" not in self.url:
             raise ValueError('url is an address of Apprise, as in "ntfys://ntfy.sh/our-desk"')
         return self

@@ -37,11 +37,6 @@ def escape(text: str, limit: int, pieces: Mapping[str, str] = _FORMATTED) -> str
     return "".join(out)
 
 
-def escape_all(text: str) -> str:
-    """The same, uncut."""
-    return escape(text, 6 * len(text) + 2)
-
-
 def link(url: str, shown: str, room: int = 1000) -> str:
     """``shown`` with a link where the address, escaped, has at most ``room`` characters; else ``shown`` alone.
 

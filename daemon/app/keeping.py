@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -91,11 +92,9 @@ def keeping(
         except Unavailable as error:
             logger.warning("housekeeping waits for the store", why=str(error))
 
-    def look_for_signals() -> None:
-        if signals is None:
-            return
+    def look_for_signals(look: Callable[[float], object]) -> None:
         try:
-            signals(process.clock.now())
+            look(process.clock.now())
         except Unavailable as error:
             logger.warning("spikes and silences wait for the store", why=str(error))
 
@@ -105,7 +104,8 @@ def keeping(
         schedule.every(LOOK_AT_LOG, upkeep.look_at_the_log, name="log")
         schedule.every(LOOK_AT_FILES, kept_files.check, name="files in place")
         schedule.every(SWEEP, sweep, name="retention")
-        schedule.every(LOOK_FOR_SIGNALS, look_for_signals, name="signals")
+        if signals is not None:
+            schedule.every(LOOK_FOR_SIGNALS, partial(look_for_signals, signals), name="signals")
         schedule.start()
         try:
             await first_of(ended.wait(), schedule.crashed())

@@ -17,7 +17,7 @@ from consumers.model import Digest, Message
 from consumers.notify import Editor, Finder, Tidings, Unanswered, slack_blocks, wording
 from consumers.notify.rendered import Render, Rendered, own_words
 from consumers.notify.slack import SlackNotifier
-from consumers.notify.slack_text import Block, escape_all
+from consumers.notify.slack_text import Block, escape
 from consumers.notify.slack_webhook import SlackWebhookNotifier
 from tests.alert_samples import (
     ALERT,
@@ -276,7 +276,7 @@ def said(text: str, subject: str = "", note: str = "") -> Render:
 
 
 async def test_what_a_template_says_stands_for_our_own_words(slack: Setup) -> None:
-    words = f"*{escape_all('A & B *bold*')}*\n<{ALERT.url.replace('&', '&amp;')}|open>"
+    words = f"*{escape('A & B *bold*', 1000)}*\n<{ALERT.url.replace('&', '&amp;')}|open>"
     receipt = await bot(slack, render=said(words, "Strikes", "line 3 was odd"), buttons=True).send(ALERT)
     (message,) = slack[0].messages()
     assert message.text == words == f"*A &amp; B ∗bold∗*\n<{ALERT.url.replace('&', '&amp;')}|open>"
