@@ -72,9 +72,14 @@ def number(ground: Ground, query: str) -> int:
     return int(str(ground.rows(query)[0][0]))
 
 
+def undecided(ground: Ground) -> int:
+    """How much is matched and in no story."""
+    return number(ground, _UNTOLD)
+
+
 def waiting(ground: Ground) -> int:
     """How much is matched and in no story, or decided and not told."""
-    return number(ground, _UNTOLD) or number(ground, _UNSENT)
+    return undecided(ground) or number(ground, _UNSENT)
 
 
 class Account:

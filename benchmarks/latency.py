@@ -67,9 +67,7 @@ def main() -> int:
         desk.start()
         try:
             desk.wait_ready()
-            wait_until(
-                lambda: all(site.polled(f"/feed/{n}") for n in range(arguments.feeds)), seconds=60, what="first polls"
-            )
+            wait_until(lambda: all(site.polled(f"/feed/{n}") for n in range(arguments.feeds)), what="first polls")
             alarms = publish(site, arguments.feeds, arguments.rate, time.monotonic() + arguments.minutes * 60)
             pause = threading.Event()
             pause.wait(15)

@@ -148,7 +148,7 @@ class Scene:
             self.desk.start(name)
             core = self._cores[(len(self.desk.processes) - 1) % len(self._cores)]
             psutil.Process(self.desk.processes[name].pid).cpu_affinity([core])
-        self.desk.wait_ready(180)
+        self.desk.wait_ready()
 
     def append(self, count: int) -> None:
         chosen = list(islice(self._articles, count))
@@ -269,7 +269,7 @@ def third(servers: Servers, count: int, seed: int) -> list[str]:
     with scene(servers, seed) as one:
         one.start("match 1", "match 2")
         one.append(count)
-        wait_until(lambda: one.archived > count // 10, seconds=120, what="two matchers work")
+        wait_until(lambda: one.archived > count // 10, what="two matchers work")
         joined = threading.Thread(target=one.start, args=["match 3"], daemon=True)
         joined.start()
 
@@ -289,7 +289,8 @@ def third(servers: Servers, count: int, seed: int) -> list[str]:
         }
         one.desk.start("alert")
         wait_until(
-            lambda: number(one.desk.ground, "SELECT count(*) FROM story_matches") >= len(expected), seconds=120, what=""
+            lambda: number(one.desk.ground, "SELECT count(*) FROM story_matches") >= len(expected),
+            what="every match is in a story",
         )
         wrong = wrong_in(one, expected)
         if one.desk.stop():

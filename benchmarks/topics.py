@@ -94,7 +94,7 @@ def edits(folder: Path, versions: TopicVersions, count: int, times: int) -> Iter
         file.change(topic_id, {"query": f"an edit {number}"})
         saved = time.perf_counter()
         reported = partial(_reported, versions, topic_id, 2)
-        wait_until(reported, seconds=60, what=f"edit {number} in force")
+        wait_until(reported, what=f"edit {number} in force")
         yield Edit(saved - started, time.perf_counter() - saved, time.process_time() - used)
 
 
@@ -197,7 +197,7 @@ def _edits(folder: Path, count: int, times: int) -> None:
             thread.start()
         try:
             last = f"t{count - 1}"
-            wait_until(lambda: versions.applied_by(last), seconds=120, what="the topics are in force")
+            wait_until(lambda: versions.applied_by(last), what="the topics are in force")
             print(f"start of a matcher {time.perf_counter() - started:7.2f} s", flush=True)
             took = list(edits(folder, versions, count, times))
         finally:

@@ -9,7 +9,8 @@ from consumers.facts_acts import Act, Acts, short
 from consumers.facts_count_words import DISTANCES, GROWING
 from consumers.facts_counts import Count, Counts
 from consumers.facts_figures import is_early, is_new, said
-from consumers.facts_known import Known, Stated, Value
+from consumers.facts_headline import agreed_acts
+from consumers.facts_known import BARE, Known, Stated, Value
 from consumers.facts_name_runs import Name
 from consumers.facts_names import Names, Nation, is_known
 from consumers.facts_reading import Reading, meant, quote
@@ -35,8 +36,10 @@ _AS_GOOD_AS = ("resign", "sue")  # done once it is said that they will be
 _COUNTED = {"act arrest": "arrested", "act free": "released"}  # what "140 arrested" says as well
 _NO_ARROW = DISTANCES | {"%"}  # of sums, too: two of them seldom are of the same thing
 _NEW_WORDS, _NEW_SHARE = 2, 0.4  # of a headline
+_NEW_IN_LEAD = 4  # words of a lead that says in other words what an official says in the headline
 _QUOTED_SHARE = 0.5  # of it, where the lead begins with a quotation
 _TALK_SHARE = 0.3  # of it, where somebody accuses somebody
+_BARE_LEAD = 2  # sentences
 _EPOCH = 1e11  # seconds: no article is older or newer
 
 
@@ -85,7 +88,7 @@ def new_in(found: Findings, known: Known) -> tuple[Fact, ...]:
     counts = tuple(_new_counts(found, known))
     acts = _new_acts(found, known, counted(counts))
     names = _new_names(found, known) if found.reading.english else ()
-    return chosen((*counts, *acts, *names)) or tuple(_new_statement(found, known))
+    return chosen((*counts, *acts, *names)) or tuple(_agreed(found, known))[:1] or tuple(_new_statement(found, known))
 
 
 def chosen(facts: Iterable[Fact]) -> tuple[Fact, ...]:
@@ -116,10 +119,21 @@ def best_counts(counts: Iterable[Count]) -> dict[str, Count]:
 
 
 def _new_counts(found: Findings, known: Known) -> Iterator[Fact]:
-    new = (count for count in found.counts.every if is_new(count, known, found.reading.at))
+    new = (
+        count for count in found.counts.every if is_new(count, known, found.reading.at) and _is_said_twice(count, found)
+    )
     for count in best_counts(new).values():
         replaced = [] if count.kind == "sum" or count.label in _NO_ARROW else known.figures(count.label)
         yield found.fact(count.kind, count.key, said(count, replaced), sentence_of(count, found))
+
+
+def _is_said_twice(count: Count, found: Findings) -> bool:
+    """A figure of anything is told where headline and lead have it, and nothing tells what it is of."""
+    if count.label != BARE:
+        return True
+    lead = found.reading.sentences[1 : _BARE_LEAD + 1]
+    same = [each for each in found.counts.every if each.value == count.value]
+    return all(each.label == BARE for each in same) and any(each.sentence in lead for each in same)
 
 
 def sentence_of(count: Count, found: Findings) -> str:
@@ -139,7 +153,8 @@ def _new_acts(found: Findings, known: Known, told_as_counts: frozenset[str]) -> 
             continue
         if act.leads and act.key not in passed and act.number not in told and not (told and _is_body(act)):
             told.add(act.number)
-            yield found.fact(act.kind, act.key, act.text, _better(act, every))
+            text = short(found.reading.sentences[0].text) if _is_body(act) else act.text
+            yield found.fact(act.kind, act.key, text, _better(act, every))
 
 
 def _new_notes(found: Findings, known: Known) -> Iterator[Fact]:
@@ -180,23 +195,41 @@ def _new_statement(found: Findings, known: Known) -> Iterator[Fact]:
         yield found.fact("statement", f"says {' '.join(sorted(new))[:80]}", short(title.text), lead.text)
 
 
+def _agreed(found: Findings, known: Known) -> Iterator[Fact]:
+    if not found.reading.english or len(found.reading.sentences) < 2:
+        return
+    title, lead = found.reading.sentences[:2]
+    passed = implied(known.said)
+    for act, kind in () if lead.past else agreed_acts(title, lead, known):
+        if f"act {act}" not in passed:
+            yield found.fact(kind, f"act {act}", short(title.text), lead.text)
+
+
 def _says_new(found: Findings, known: Known, share: float) -> frozenset[str]:
     """What the headline and the lead say that no report said before, if it is much of the headline."""
     if len(found.reading.sentences) < 2:
         return frozenset()
     title, lead = found.reading.sentences[:2]
     told = meant(title) - SAYING
-    new = frozenset(word for word in told & meant(lead) if not known.has_word(word))
+    fresh = frozenset(word for word in told if not known.has_word(word))
+    new = fresh & meant(lead)
+    if found.acts.is_attributed and sum(not known.has_word(word) for word in meant(lead)) >= _NEW_IN_LEAD:
+        new = fresh  # who says it stands in the headline: the lead may say it in other words
     return new if len(new) >= _NEW_WORDS and len(new) >= share * len(told) else frozenset()
 
 
 def _new_names(found: Findings, known: Known) -> Iterator[Fact]:
     for nation in found.names.nations:
-        if not known.has_name(nation.key):
+        if not (known.has_name(nation.key) or any(map(known.has_name, nation.bearers))):
             yield nation_fact(found, nation)
     for name in found.names.prominent:
-        if not is_known(name, known.has_name):
+        if not (is_known(name, known.has_name) or _is_work(name)):
             yield name_fact(found, name)
+
+
+def _is_work(name: Name) -> bool:
+    """ "Known for her part in "Dunes"": a film, a book."""
+    return any(f"{opened}{name.shown}{closed}" in name.sentence.text for opened, closed in ('""', "“”", "‘’"))
 
 
 def nation_fact(found: Findings, nation: Nation) -> Fact:

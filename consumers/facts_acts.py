@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from consumers.facts_count_words import TIMES
 from consumers.facts_notes import may_note, note_in
+from consumers.facts_numbers import numbers
 from consumers.facts_reading import READ_CHARS, Reading, Sentence
 from consumers.facts_verbs import (
     ACTIVE_ONLY,
+    ARTICLES,
     ASIDES,
     ATTACKER,
     AUXILIARY,
@@ -26,28 +29,32 @@ from consumers.facts_verbs import (
     KEYWORDS,
     LAST_WEEK,
     MODAL,
+    NO_DENIAL,
     NOT_YET,
     NOUNS,
     OFFICIAL,
     PAPERS,
-    PHRASE_ENDS,
-    PHRASES,
+    PHRASES_BY_WORD,
     PLURALS,
     REFUSED,
     SAYS,
     SPEAKERS,
     SPOKEN,
+    TELLS,
     TITLED,
     TURNING_PHRASES,
     UNDECIDED,
     VERBS,
+    VOTED,
 )
 from consumers.model import FactKind
 from consumers.words import FUNCTION_WORDS
 
 LEAD = 2  # sentences of the text whose acts may be news
 _NEAR = 8  # words to either side
+_CLAUSE = 12  # words before a verb that may make it one told in passing
 _TEXT_CHARS = 90
+_SAY = frozenset("say says said".split())
 _NOTE = -1  # number of a sentence at the end of a long text
 
 
@@ -86,7 +93,8 @@ class Acts:
                 found.append(note)
             elif self._reading.english:
                 found.extend(_acts(sentence))
-        found.extend(note for text in self._reading.notes if (note := _note(text, _NOTE)))
+        if may_note(self._reading.ending):
+            found.extend(note for text in self._reading.notes if (note := _note(text, _NOTE)))
         if any(act.kind == "correction" and act.number for act in found):  # the note says more than its headline
             found = [act for act in found if act.kind != "correction" or act.number]
         return tuple(found)
@@ -100,10 +108,23 @@ class Acts:
         words = lead.lower
         if "according" in words and not PAPERS.isdisjoint(words[words.index("according") :]):
             return True  # of a paper that came to light the past is news, too
-        if lead.past:
+        if lead.past and not self.is_attributed:
             return False
-        said = [at for at, word in enumerate(words) if word in SAYS]
-        return any(not SPEAKERS.isdisjoint(lead.lower[max(0, at - 6) : at + 4]) for at in said)
+        said = [at for at, word in enumerate(words) if word in TELLS]
+        return any(not SPEAKERS.isdisjoint(words[max(0, at - 6) : at + 4]) or _is_body(lead, at) for at in said)
+
+    @property
+    def is_attributed(self) -> bool:
+        """The headline says which official says it: "Pilot had drunk, police say"."""
+        words = self._reading.sentences[0].lower
+        return any(
+            word in _SAY and not SPEAKERS.isdisjoint(words[max(0, at - 3) : at]) for at, word in enumerate(words)
+        )
+
+
+def _is_body(sentence: Sentence, at: int) -> bool:
+    """ "…, Nimbus said": a company, a club; not "Dana Whitlow said", "he said"."""
+    return at > 1 and _is_named(sentence.words[at - 1]) and not _is_named(sentence.words[at - 2])
 
 
 def _note(sentence: str, number: int) -> Act | None:
@@ -123,9 +144,11 @@ def _acts(sentence: Sentence) -> Iterator[Act]:
                 yield _act(kind, f"act {act}", sentence, at, _is_now(sentence, at, act))
         if sentence.number == 0 and word in PLURALS and NOT_YET.isdisjoint(words[max(0, at - 2) : at]):
             yield _act("statement", f"act {word}", sentence, at, False)
+        if word in PLURALS and at and words[at - 1] == "to" and not VOTED.isdisjoint(words[:at]):
+            yield _act("statement", f"act {word}", sentence, at, False)
         if sentence.number == 0 and word in DECIDED and _is_decided(words, at):
             yield _act("statement", f"act will {DECIDED[word]}", sentence, at, True)
-        if word in PHRASE_ENDS:
+        if word in PHRASES_BY_WORD:
             yield from _phrases(sentence, at)
         if body := BODIES.get(word):
             body = "premier" if at and words[at - 1] == "prime" else body
@@ -142,11 +165,15 @@ def _is_done(sentence: Sentence, at: int, act: str, near: frozenset[str]) -> boo
     words = sentence.lower
     if words[at] in NOUNS and sentence.number > 0 and not near:
         return False
-    before = words[max(0, at - 2) : at]
+    before = words[max(0, at - (1 if words[at].endswith("s") else 2)) : at]  # "move to Rovers collapses" has happened
     if act == "seize" and words[at + 1 : at + 2] == ("on",):
         return False
     if words[at].endswith("ed") and (at == 0 or words[at - 1] in DETERMINERS):
         return False  # "convicted felons", "over halted payments"
+    if act == "order" and next(numbers(words[at + 1 : at + 2]), None) and TIMES.isdisjoint(words[at + 2 : at + 3]):
+        return False  # "has ordered sixty aircraft"; not "orders three days of mourning"
+    if at and words[at - 1] in ARTICLES:
+        return False  # "the spread of the virus"
     if not NOT_YET.isdisjoint(before) or not MODAL.isdisjoint(words[max(0, at - 4) : at]):
         return False
     if sentence.number and not I_SAY.isdisjoint(words[max(0, at - 6) : at]):
@@ -184,7 +211,7 @@ def _is_last_week(words: tuple[str, ...]) -> bool:
 def _is_aside(sentence: Sentence, at: int) -> bool:
     """ "The man who was sentenced", "three days after he resigned"."""
     asides = ASIDES if sentence.number else HEADLINE_ASIDES
-    for word in reversed(sentence.lower[max(0, at - _NEAR + 1) : at]):
+    for word in reversed(sentence.lower[max(0, at - _CLAUSE) : at]):
         if word == ",":
             return False
         if word in asides:
@@ -205,16 +232,30 @@ def _is_named(word: str) -> bool:
 
 
 def _phrases(sentence: Sentence, at: int) -> Iterator[Act]:
-    words = sentence.lower
-    ends = {" ".join(words[max(0, at - size) : at + 1]) for size in range(3)}
-    for act, phrases in PHRASES.items():
+    """``at``: of the word that a phrase is known by."""
+    words, by = sentence.lower, at
+    for act, phrase in PHRASES_BY_WORD[words[by]]:
+        start = by - phrase.index(words[by])
+        if start < 0 or words[start : start + len(phrase)] != phrase:
+            continue
+        at = start + len(phrase) - 1
         before = words[max(0, at - 3) : at - 1] if at else ()
-        if ends.isdisjoint(phrases) or not NOT_YET.isdisjoint(before) or (act == "convict" and "not" in before):
+        if not NOT_YET.isdisjoint(before) or (act == "convict" and "not" in before):
             continue
         if act == "will appeal" and words[at + 1 : at + 2] == ("to",) and words[at + 2 : at + 3] != ("the",):
             continue  # "a message that will appeal to voters"
+        if _is_denial(act, words, at) and (sentence.number > 1 or not NO_DENIAL.isdisjoint(words[at + 1 : at + 3])):
+            continue
+        if act == "charge" and sentence.number and BEING.isdisjoint(words[max(0, at - 4) : at]):
+            continue  # "a panel charged with finding out"
         kind: FactKind = "reversal" if act in TURNING_PHRASES else "statement"
-        yield _act(kind, f"act {act}", sentence, at, not sentence.past)
+        led = sentence.number == 0 or act not in HEADLINE_ONLY
+        yield _act(kind, f"act {act}", sentence, at, led and not sentence.past)
+
+
+def _is_denial(act: str, words: tuple[str, ...], at: int) -> bool:
+    """ "Was not the source"."""
+    return act == "deny" and words[at] == "the"
 
 
 def _speaks(sentence: Sentence, at: int) -> bool:

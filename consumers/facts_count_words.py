@@ -100,14 +100,19 @@ LOWER = frozenset(
 PRISON = frozenset("prison jail imprisonment jailed sentenced sentence sentences bars custody imprisoned".split())
 BALANCE = frozenset("conservative liberal republican democratic split balance edge advantage".split())
 SHARES = {"half": 50.0, "third": 33.0, "quarter": 25.0, "fifth": 20.0, "tenth": 10.0}
-FRACTIONS = frozenset({*SHARES, "fraction"})
+HALVED = frozenset("halve halves halved halving".split())
+FRACTIONS = frozenset({*SHARES, *HALVED, "fraction"})
 SPANS = ("year", "month", "week", "day", "hour", "minute", "second")
 MAYBE = frozenset("could may might would facing faces face maximum up carries risks if".split())
 FREED = frozenset(
     "people prisoners hostages detainees men women migrants inmates suspects children captives soldiers "
-    "more others of girls boys passengers workers crew journalists".split()
+    "more others of girls boys passengers workers crew journalists reporters pupils students schoolgirls teachers "
+    "sailors nuns priests doctors activists protesters civilians".split()
 )
 VOTES = frozenset("vote votes voted voting senate house passed passes confirms confirmed parliament approves".split())
+# Behind "the two who were missing were found dead" and "seven of the abducted have been freed".
+PASSIVE = frozenset("were was been be".split())
+FOUND = frozenset("found confirmed pronounced declared reported known safely later also now".split())
 # Behind "killed" where somebody killed them.
 OBJECTS = frozenset(
     "a an the at more about nearly some dozens scores hundreds thousands two three four five six seven "

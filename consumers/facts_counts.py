@@ -12,6 +12,7 @@ from consumers.facts_count_words import (
     DISTANCES,
     ENDS,
     FRACTIONS,
+    HALVED,
     HURT,
     LOWER,
     MAYBE,
@@ -28,7 +29,7 @@ from consumers.facts_count_words import (
     TURNS,
     VOTES,
 )
-from consumers.facts_known import NTH, VOTE, Value
+from consumers.facts_known import BARE, NTH, VOTE, Value
 from consumers.facts_numbers import Number, Precision, may_count, numbers
 from consumers.facts_people import counted_people, ends_number, is_age, is_denied, is_one, told_at
 from consumers.facts_reading import Reading, Sentence
@@ -37,6 +38,12 @@ from consumers.model import FactKind
 _NO_COUNT_AHEAD = TIMES | MONTHS | {"-"}  # "12 hours", "12 March", "12-page"
 _NO_COUNT_BEHIND = PART | MONTHS
 MAX_COUNTS = 40  # of one article
+_BARE_SENTENCES = 6  # of the text: below them stand ages, prices and years
+_LEAST_BARE = 10
+_YEARS = range(1500, 2101)
+_CALLED = frozenset({911, 999})
+_NO_BARE_BEHIND = frozenset("- – / : . st th".split()) | TIMES | MONTHS
+_NO_BARE_AHEAD = frozenset("no number page age aged chapter flight route section channel by at than".split()) | MONTHS
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +113,10 @@ def _counts(sentence: Sentence) -> Iterator[Count]:
 def _shares(sentence: Sentence) -> Iterator[Count]:
     """ "A tenth of its staff"."""
     for share, of in pairwise(sentence.lower):
-        if of == "of" and share in SHARES:
+        if share in SHARES and (of == "of" or (share == "half" and of in ("the", "their", "its"))):
             yield Count("number", "%", SHARES[share], "vague", sentence)
+        elif share in HALVED:
+            yield Count("number", "%", SHARES["half"], "vague", sentence)
 
 
 def _ordinals(sentence: Sentence) -> Iterator[Count]:
@@ -141,8 +150,27 @@ def _count(sentence: Sentence, number: Number, following: Number | None, lowers:
     elif label := counted_people(words, number, following):
         more = "another" in (before, *words[number.first : number.start]) or after in ("more", "additional")
         yield Count("toll", label, value, precision, sentence, lowers, more and label == "toll")
-    elif (label := _thing(words, number)) and not _is_model(sentence, number):
+    elif label := _thing_or_bare(sentence, number):
         yield Count("number", label, value, precision, sentence, lowers)
+
+
+def _thing_or_bare(sentence: Sentence, number: Number) -> str:
+    if _is_model(sentence, number):
+        return ""
+    if label := _thing(sentence.lower, number):
+        return label
+    return BARE if sentence.number <= _BARE_SENTENCES and _is_bare(sentence.lower, number) else ""
+
+
+def _is_bare(words: tuple[str, ...], number: Number) -> bool:
+    """Of something that no list names: "80,000 baby car seats", "recall widened to 340,000"; no year, date or score."""
+    if number.value < _LEAST_BARE or number.precision == "vague" or number.value != int(number.value):
+        return False
+    if number.value in _CALLED or (number.value in _YEARS and words[number.start] == format(number.value, ".0f")):
+        return False
+    after = words[number.end] if number.end < len(words) else ""
+    before = words[number.first - 1] if number.first else ""
+    return after not in _NO_BARE_BEHIND and before not in _NO_BARE_AHEAD and before not in ("-", "–", "/", ":", ",")
 
 
 def _is_whole(words: tuple[str, ...], number: Number) -> bool:
@@ -182,11 +210,14 @@ def _is_model(sentence: Sentence, number: Number) -> bool:
 
 
 def _thing(words: tuple[str, ...], number: Number) -> str:
-    for at in range(number.end, min(number.end + 3, len(words))):
+    start = number.end
+    if words[start : start + 1] == ("of",) and words[start + 1 : start + 2] in (("the",), ("its",), ("their",)):
+        start += 2  # "3,000 of the homes"
+    for at in range(start, min(start + 3, len(words))):
         word = words[at]
         if label := THINGS.get(word):
             return "" if label in DISTANCES and _is_away(words, at + 1) else label
-        if word == "strikes" and words[at - 1 : at] in (("air",), (words[number.end - 1],)):
+        if word == "strikes" and words[at - 1 : at] in (("air",), (words[start - 1],)):
             return "strikes"
         if not word[0].isalpha() or word in ENDS or word in ("of", "to", "in", "for", "from", "at", "on", "years"):
             return ""

@@ -1,26 +1,34 @@
 """Whether a number is new to a story, and how that is said: "toll 12 → 19"."""
 
+from collections.abc import Iterable
+
 from consumers.facts_count_words import DISTANCES, GROWING
 from consumers.facts_counts import Count
-from consumers.facts_known import NTH, Known, Stated
+from consumers.facts_known import BARE, IN_WORDS, NTH, VOTE, Known, Stated, Value
 from consumers.facts_numbers import shown
 
 Figures = list[tuple[float, Stated]]
 
 _LEAD = {"toll": 6, "sum": 1, "number": 2}  # sentences of the text in which a count may be news
-_LEAD_OF = {"%": 1, NTH: 0} | dict.fromkeys(DISTANCES, 0)
+_LEAD_OF = {"%": 1, NTH: 0, BARE: 0} | dict.fromkeys(DISTANCES, 0)
 _FIRST = 3  # the same for the first figure of its kind
 _LOWER = 2  # and for one that is less than before
 _LEAST_SUM = 10_000
 _TELLING = 50  # two numbers from there on that are equal count the same
 _OUTLIER = 20  # times what is known: of the whole war, not of this story, unless the headline says it
 _SILENTLY = 6 * 3600.0  # seconds: before that a lower figure that no word calls lower comes from an old report
+_LEAST_LEFT = 0.6  # of a count that no word calls lower: less is a part of it, one village's dead
 _AT_LEAST = 0.97  # of "at least 12": 12 is nothing less
 _ABOUT = 0.15  # "about 20" is 19
 _ROUNDED = {"%": 0.01, "magnitude": 0.01, "$": 0.05, "€": 0.05, "£": 0.05, "¥": 0.05, "₹": 0.05}
 _LARGE, _LARGE_ROUNDED = 200, 0.05  # 3,100 acres are 3,000
+_TOLD = 80  # characters of a headline that tells what a bare figure is of
 _VAGUE = {24.0: "dozens", 200.0: "hundreds", 2000.0: "thousands", 20000.0: "tens of thousands"}
 _NAMED_FIRST = frozenset({"magnitude", "category"})
+_DESTROYED = frozenset(
+    {"homes", "buildings", "acres", "hectares", "villages"}
+)  # fewer are an old report's, but for these
+_FEWER = frozenset("restored remain remained remaining still only fell down lowered revised".split())
 
 
 def is_early(count: Count) -> bool:
@@ -39,14 +47,31 @@ def is_new(count: Count, known: Known, at: float) -> bool:
         return False
     if count.label == "%" and count.precision == "vague":
         return False  # "a tenth" is not told, and makes 10% nothing new
-    if count.value >= _TELLING and any(figure == count.value_key[1] for _, figure in known.values):
+    if count.value >= _TELLING and any(figure == count.value_key[1] for _, figure in _telling(count, known)):
         return False  # 4,000 jobs are 4,000 workers
+    if count.label == VOTE and all(("%", share) in known.values for share in count.rest.split("-")):
+        return False  # "58-42" is 58% to 42%
     if count.rest or count.more:
         return count.sentence.number <= _LEAD["number"]
+    if count.label == BARE and not _is_bare_new(count, known):
+        return False
     figures = known.figures(count.label)
     if not figures:
         return count.sentence.number <= _FIRST
     return differs(count, [value for value, _ in figures]) and _is_plausible(count, figures, at)
+
+
+def _is_bare_new(count: Count, known: Known) -> bool:
+    """No rounding of anything that was counted: "nearly 10,000" islanders are the 9,000 who fled."""
+    every = [float(figure) for (label, figure), _ in known.values.items() if label not in IN_WORDS]
+    return differs(count, every)
+
+
+def _telling(count: Count, known: Known) -> Iterable[Value]:
+    """A round hundred of anything is not the hundred who were hurt."""
+    if count.kind != "toll" or count.value_key[1].rstrip("0")[1:]:
+        return known.values
+    return (value for value in known.values if value[0] != BARE)
 
 
 def differs(count: Count, known: list[float]) -> bool:
@@ -62,20 +87,27 @@ def differs(count: Count, known: list[float]) -> bool:
 
 def _is_plausible(count: Count, figures: Figures, at: float) -> bool:
     """Not the toll of the whole war, nor of one village of several, nor an old one."""
-    if count.kind != "toll":
-        return True
     now = current(count.label, figures)
+    if count.kind != "toll":
+        return count.label not in _DESTROYED or count.value > now or not _FEWER.isdisjoint(count.sentence.lower)
     if count.value > _OUTLIER * now and now >= 3:
         return count.sentence.number == 0
     if count.value > now:
         return True
     if count.label not in GROWING:
         return count.sentence.number <= _LOWER
-    if count.precision != "exact":
+    if count.precision != "exact" or _is_rounded(count.value, now, count.lowers):
         return False
     if count.lowers:
         return count.sentence.number <= _LOWER
+    if count.value < now * _LEAST_LEFT:
+        return False
     return count.sentence.number == 0 and at >= max(each.at for _, each in figures) + _SILENTLY
+
+
+def _is_rounded(value: float, now: float, lowers: bool) -> bool:
+    """ "50 hurt" of 52."""
+    return not lowers and value % 10 == 0 and value >= now * (1 - _ABOUT)
 
 
 def current(label: str, figures: Figures) -> float:
@@ -94,6 +126,8 @@ def said(count: Count, figures: Figures) -> str:
         return count.rest.replace("-", " ")
     if count.rest:
         return f"{count.label} {count.rest}"
+    if count.label == BARE:
+        return f"{value}: {count.sentence.text[:_TOLD]}"
     if count.more:
         return f"{value} more dead"
     old = _old(count, figures)

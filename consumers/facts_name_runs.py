@@ -1,7 +1,7 @@
 """Names as a sentence writes them: words with capitals that stand together, less titles and the like."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -89,7 +89,7 @@ def name_stem(word: str) -> str:
     return stem(_POSSESSIVE.sub("", word.casefold()).replace(".", ""))
 
 
-def names_in(sentence: Sentence, vocabulary: frozenset[str]) -> Iterator[Name]:
+def names_in(sentence: Sentence, vocabulary: Container[str]) -> Iterator[Name]:
     """Words with capitals that stand together, "of" and the like between them."""
     words = sentence.words
     named = [_is_name(word, vocabulary) for word in words]
@@ -108,7 +108,7 @@ def names_in(sentence: Sentence, vocabulary: frozenset[str]) -> Iterator[Name]:
         at = end
 
 
-def _is_name(word: str, vocabulary: frozenset[str]) -> bool:
+def _is_name(word: str, vocabulary: Container[str]) -> bool:
     if not word[0].isupper() or not 1 < len(word) <= LONGEST or word.endswith(_CONTRACTED):
         return False
     lower = _POSSESSIVE.sub("", word.lower())

@@ -54,7 +54,8 @@ MOVED_BEFORE = frozenset(
     "bombed bomb bombs threatens threatened batters battered pounds pounded approaches nears".split()
 )
 MOVES = frozenset(
-    "spread spreads spreading spilled moved moves expanded extended advanced flee flees fled shut reached".split()
+    "spread spreads spreading spilled move moved moves moving expanded extended advanced flee flees fled shut reached "
+    "flown flies flew deported extradited exiled transferred relocated".split()
 )
 SORTS = frozenset("city town village port province district region island capital suburb county state".split())
 PLACE_AFTER = frozenset("province district city town airport region county valley island street road square".split())

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from consumers.facts_name_runs import EARLY, Name, name_stem, names_in, nation_words
 from consumers.facts_name_words import GIVEN, MOVES, PLACE_BEFORE
@@ -17,6 +17,9 @@ SUBJECT = 4  # words of a headline: who is named there does something
 KNOWN_CHARS = 20_000  # of a text: whoever is named there is known
 
 _CAPITALISED = re.compile(r"(?<!\w)[^\W\d_a-z][\w']{1,40}")
+# The last word of the name behind a nation and at most two words that say what somebody is.
+_BEARER = re.compile(r" (?:[\w-]+ ){0,2}?(?:[A-Z][\w'’-]+ ){1,3}?([A-Z][\w'’-]+)(?! [A-Z])")
+_RUN = 24  # characters: longer ones seldom come again
 _OUTLET = 4  # letters that are not by chance in a host's name
 _CAPTION = 0.7  # of a headline's long words begin with a capital: it is in title case and tells no names
 
@@ -27,6 +30,7 @@ class Nation:
     sentence: Sentence
     is_place: bool
     in_title: bool
+    bearers: tuple[str, ...] = ()  # stems of the names behind it: "German Chancellor Julia Brandt"
 
     @property
     def key(self) -> str:
@@ -44,10 +48,11 @@ class Names:
         """Stems of every word that is written with a capital, initials, and "nation X": whoever is in it is known."""
         article = self._reading.article
         text = f"{article.title}\n{article.text[:KNOWN_CHARS]}".replace("’", "'")
-        stems = {name_stem(word) for word in dict.fromkeys(_CAPITALISED.findall(text))}
+        runs = (run for run in set(text.split()) if not (run.islower() and run.isascii()))  # most have no capital
+        stems = frozenset().union(*map(_capitalised, runs))
         initials = {name.initials for name in self._every.values()} - {""}
-        stems.update(stem for name in self._every.values() for stem in name.stems)
-        return frozenset(stems | initials | {f"nation {name}" for name in nations_said(text)})
+        named = {stem for name in self._every.values() for stem in name.stems}
+        return stems | named | initials | {f"nation {name}" for name in nations_said(text)}
 
     @cached_property
     def prominent(self) -> tuple[Name, ...]:
@@ -68,6 +73,8 @@ class Names:
         for sentence in body:
             for each in mentions(sentence.text):
                 for name in each.form.nations:
+                    if name in found and each.kind == "adjective" and (bearer := _bearer(sentence.text[each.end :])):
+                        found[name].bearers += (bearer,)
                     if name in found and found[name].sentence.number == 0:
                         found[name].sentence = sentence
                         found[name].is_place |= _is_in(each)
@@ -100,18 +107,31 @@ class Names:
     @cached_property
     def _written(self) -> Counter[str]:
         """How often the words with a capital are in headline and text."""
-        return self._inside + Counter(
-            name_stem(sentence.words[0])
-            for sentence in self._reading.sentences
-            if sentence.words and sentence.words[0][0].isupper()
-        )
+        return _by_stem(self._reading.vocabulary)
 
     @cached_property
     def _inside(self) -> Counter[str]:
         """The same less the first word of every sentence."""
-        return Counter(
-            name_stem(word) for sentence in self._reading.sentences for word in sentence.words[1:] if word[0].isupper()
-        )
+        firsts = Counter(sentence.words[0] for sentence in self._reading.sentences if sentence.words)
+        return self._written - _by_stem(firsts)
+
+
+def _by_stem(words: Counter[str]) -> Counter[str]:
+    found = Counter[str]()
+    for word, times in words.items():
+        if word[0].isupper():
+            found[name_stem(word)] += times
+    return found
+
+
+def _capitalised(run: str) -> frozenset[str]:
+    """Stems of the words with a capital, of characters without a space."""
+    return _stems(run) if len(run) <= _RUN else frozenset(map(name_stem, _CAPITALISED.findall(run)))
+
+
+@lru_cache(maxsize=65_536)
+def _stems(run: str) -> frozenset[str]:
+    return frozenset(map(name_stem, _CAPITALISED.findall(run)))
 
 
 def is_known(name: Name, said: Callable[[str], bool]) -> bool:
@@ -124,7 +144,7 @@ def is_known(name: Name, said: Callable[[str], bool]) -> bool:
 def _leads(name: Name) -> bool:
     if name.in_title and name.in_text:
         return name.is_place or name.acts
-    return name.first <= 1 and name.mentions >= 2 and (name.is_place or name.opens or name.acts)
+    return name.first <= 1 and name.mentions >= 2 and (name.is_place or name.acts)
 
 
 def _add(found: dict[str, Name], name: Name) -> None:
@@ -140,6 +160,11 @@ def _merged(found: dict[str, Name]) -> list[Name]:
             if short in found and len(found[short].words) == 1:
                 name.also(found.pop(short))
     return list(found.values())
+
+
+def _bearer(behind: str) -> str:
+    named = _BEARER.match(behind)
+    return name_stem(named[1]) if named else ""
 
 
 def _is_in(mention: Mention) -> bool:

@@ -40,6 +40,7 @@ _FIGURES = re.compile(r"([$€£¥₹]?)([0-9]+(?:[.,][0-9]+)*)(%|[^\W\d_]*)")
 _GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _DIGIT = re.compile(r"[0-9]")
 _DIGITS = 15
+_FIRST = frozenset("0123456789$€£¥₹")
 
 Precision = Literal["exact", "about", "floor", "vague"]
 
@@ -63,16 +64,16 @@ def may_count(text: str, words: tuple[str, ...]) -> bool:
 
 def numbers(words: tuple[str, ...]) -> Iterator[Number]:
     """In order. ``words``: of one sentence, in lower case. Ordinals, clock times and years with an "s" are none."""
-    at = 0
-    while at < len(words):
-        word = words[at]
-        if word in _STARTS or word[0] in "0123456789$€£¥₹":
-            found = _figures(words, at) if word not in _STARTS else _spelled(words, at)
+    end = 0
+    for at, word in enumerate(words):
+        if at < end:
+            continue
+        spelled = word in _STARTS
+        if spelled or word[0] in _FIRST:
+            found = _spelled(words, at) if spelled else _figures(words, at)
             if found is not None:
                 yield found
-                at = max(found.end, at + 1)
-                continue
-        at += 1
+                end = found.end
 
 
 def shown(value: float) -> str:

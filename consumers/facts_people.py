@@ -10,14 +10,18 @@ from consumers.facts_count_words import (
     COUNTERS,
     DIED,
     ENDS,
+    FOUND,
     FREED,
     OBJECTS,
+    PASSIVE,
     PERSON,
     TIMES,
     TO,
 )
 from consumers.facts_numbers import Number, numbers
 from consumers.facts_reading import Sentence
+
+_THE = frozenset("the its their his her those these".split())
 
 
 def told_at(words: tuple[str, ...], every: tuple[Number, ...]) -> Iterator[tuple[str, Number]]:
@@ -49,16 +53,24 @@ def counted_people(words: tuple[str, ...], number: Number, following: Number | N
     end = number.end
     if words[end : end + 1] == ("of",):
         if following is None or following.first != end + 1:
-            return ""
+            return _befell(words, end, 18) if words[end + 1 : end + 2] and words[end + 1] in _THE else ""
         end = following.end
-    if number.start and words[number.start - 1] == "-":
-        return ""
+    elif label := _after_relative(words, end):
+        return label
+    before = words[max(0, number.start - 2) : number.start]
+    if before[-1:] == ("-",) or before == ("up", "to"):
+        return ""  # "one patient infects up to 18 others"
     ahead = words[number.first - 1] if number.first else ""
-    label = AHEAD.get(ahead)
+    label = AHEAD.get(ahead, "")
     if label == "released" and FREED.isdisjoint(words[end : end + 3]):
         return ""
     if label:
         return label if ahead not in ("claimed", "claims", "claiming") or "lives" in words[number.end :] else ""
+    return _told_behind(words, end)
+
+
+def _told_behind(words: tuple[str, ...], end: int) -> str:
+    """ "12 people were killed", "12 people, most of them children, died"."""
     at, last = end, end + 9
     while at < min(last, len(words)):
         word = words[at]
@@ -73,6 +85,26 @@ def counted_people(words: tuple[str, ...], number: Number, following: Number | N
         if word in ENDS or (word[0].isdigit() and at > end):
             return ""
         at += 1
+    return ""
+
+
+def _after_relative(words: tuple[str, ...], end: int) -> str:
+    """ "The two teenagers who were missing after an avalanche were found dead"."""
+    at = next((at for at in range(end, min(end + 3, len(words))) if words[at] in ("who", "that")), None)
+    return "" if at is None else _befell(words, at + 3, 14)
+
+
+def _befell(words: tuple[str, ...], start: int, most: int) -> str:
+    """What became of them, told by a passive within so many words."""
+    for at in range(start, min(start + most, len(words) - 1)):
+        if words[at] in (",", ";", ":", "but", "and", "while") or (at > start + 1 and words[at] in ("who", "that")):
+            return ""
+        if words[at] in PASSIVE:
+            behind = at + 1
+            while behind < len(words) and words[behind] in FOUND:
+                behind += 1
+            if behind < len(words) and (label := BEHIND.get(words[behind])):
+                return label
     return ""
 
 
@@ -106,8 +138,10 @@ def is_age(words: tuple[str, ...], number: Number) -> bool:
 def is_one(sentence: Sentence, verbs: frozenset[str]) -> bool:
     """ "A firefighter was killed on Friday"; in a headline "Firefighter dies"."""
     words = sentence.lower
-    if words[0] in ("a", "an") and _falls(words, verbs):
+    if words[0] in ("a", "an") and (_falls(words, verbs) or _falls_after_all(words, verbs)):
         return True
+    if sentence.number == 0 and "dies" in verbs and "dies" in words[1:9] and not words[0].endswith("s"):
+        return True  # "Exiled businessman Volkov dies in Zurich", "Woman stabbed at station dies"
     for at, word in enumerate(words):
         if word not in PERSON:
             continue
@@ -120,6 +154,14 @@ def is_one(sentence: Sentence, verbs: frozenset[str]) -> bool:
             if each in ("who", "suspected", "accused", ",", "after"):
                 break
     return False
+
+
+def _falls_after_all(words: tuple[str, ...], verbs: frozenset[str]) -> bool:
+    """ "A woman of 34 who was stabbed at the station on Friday died"."""
+    if "died" not in verbs or "died" not in words[2:24] or PERSON.isdisjoint(words[1:4]):
+        return False
+    between = words[2 : words.index("died")]
+    return "who" in between and {",", "and", "said", "after"}.isdisjoint(between)
 
 
 def _falls(words: tuple[str, ...], verbs: frozenset[str]) -> bool:

@@ -1,9 +1,11 @@
 """An article as its facts are looked for: headline and sentences in words, page furniture left out."""
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import chain
 
 from consumers.copies import paragraphs
 from consumers.facts_genre import Furniture, is_comment, is_explainer
@@ -16,6 +18,7 @@ READ_CHARS = 4000  # of a text: about 650 words; what stands below is background
 BEGINNING = 12  # sentences that tell what a report speaks of
 NOTE_CHARS = 1200  # at its end: where newspapers put their corrections
 QUOTE_CHARS = 300
+_RUN = 24  # characters: longer ones seldom come again
 
 _WORD = re.compile(
     r"[^\W\d_](?:(?:\.[^\W\d_])+\.?|\w*(?:['-]\w+)*)|[$€£¥₹]?[0-9]+(?:[.,][0-9]+)*(?:%|[^\W_]*)|[,;:()\-–—/]"
@@ -31,7 +34,8 @@ _LONG_AGO = re.compile(
     r"(?:last|previous|past|recent|earlier this|each|every|per|a) (?:year|decade|century|few years|two years)|"
     r"(?:this|so far this) year|in history|history of|historic|anniversary|since the (?:\w+ ){1,3}(?:began|started|"
     r"broke out)|(?:war|conflict|crisis|uprising|pandemic|insurgency)\b.{0,60}\bkilled|"
-    r"\b(?:for|over|after|lasted) (?:\w+ ){1,3}(?:years|decades)|previous(?:ly)?|"
+    r"\b(?<!banned )(?<!jailed )(?<!suspended )(?<!barred )(?<!imprisoned )(?:for|over|after|lasted) (?:\w+ ){1,3}"
+    r"(?:years|decades)|previous(?:ly)?|"
     r"on average|estimated \w+ people a year)\b",
     re.IGNORECASE,
 )
@@ -82,7 +86,7 @@ class Reading:
         furniture = Furniture(body)
         told = [title, *(each for each in _sentences(body) if not furniture.has(each))]
         self.sentences = tuple(Sentence(text, number, date) for number, text in enumerate(told))
-        self.source = re.sub(r"[^a-z]", "", article.source.lower())
+        self.source = _letters(article.source)
 
     @cached_property
     def english(self) -> bool:
@@ -98,25 +102,35 @@ class Reading:
         told = ((each.text, each.lower) for each in self.sentences[1 : BEGINNING + 1])
         return not (is_explainer(self.sentences[0].text) or is_comment(article.title, article.url, article.text, told))
 
+    @property
+    def ending(self) -> str:
+        """Of a text that is not read to its end: on one line."""
+        text = self.article.text
+        return " ".join(text[-NOTE_CHARS:].split()) if len(text) > READ_CHARS else ""
+
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """The last sentences of a text that is not read to its end."""
+        """Its sentences."""
         return tuple(_sentences(self.article.text[-NOTE_CHARS:])) if len(self.article.text) > READ_CHARS else ()
 
     @cached_property
     def stems(self) -> frozenset[str]:
         """What the headline and the beginning of the text speak of."""
-        return frozenset().union(*map(meant, self.sentences[: BEGINNING + 1]))
+        return _stems(chain.from_iterable(each.lower for each in self.sentences[: BEGINNING + 1]))
 
     @cached_property
-    def vocabulary(self) -> frozenset[str]:
-        """Every word as it is written: what also stands in small letters is no name."""
-        return frozenset().union(*(sentence.words for sentence in self.sentences))
+    def vocabulary(self) -> Counter[str]:
+        """Every word as it is written, and how often: what also stands in small letters is no name."""
+        return Counter(chain.from_iterable(sentence.words for sentence in self.sentences))
 
 
 def meant(sentence: Sentence) -> frozenset[str]:
     """Stems of its words that carry meaning."""
-    return frozenset(stem(word) for word in sentence.lower if word.isalpha() and word not in FUNCTION_WORDS)
+    return _stems(sentence.lower)
+
+
+def _stems(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(stem(word) for word in set(words) - FUNCTION_WORDS if word.isalpha())
 
 
 def quote(sentence: str) -> str:
@@ -129,7 +143,19 @@ def quote(sentence: str) -> str:
 
 def words_in(text: str) -> tuple[str, ...]:
     """Commas and brackets are words of their own; typographic and typewriter apostrophes are one."""
-    return tuple(_WORD.findall(text.replace("’", "'")))
+    found: list[str] = []
+    for run in text.replace("’", "'").split():
+        if run.isalpha():  # most are: no pattern is needed
+            found.append(run)
+        else:
+            found += _words(run) if len(run) <= _RUN else _WORD.findall(run)
+    return tuple(found)
+
+
+@lru_cache(maxsize=65_536)
+def _words(run: str) -> list[str]:
+    """Of one run of characters without a space: "said," comes again and again."""
+    return _WORD.findall(run)
 
 
 def _is_past(text: str, words: tuple[str, ...], date: datetime | None) -> bool:
@@ -155,6 +181,11 @@ def _sentences(text: str) -> Iterator[str]:
         waiting = f"{waiting} {spoken}" if waiting else spoken
     if waiting:
         yield from sentences(waiting)
+
+
+@lru_cache(maxsize=1024)
+def _letters(source: str) -> str:
+    return re.sub(r"[^a-z]", "", source.lower())
 
 
 def _date(at: float) -> datetime | None:

@@ -12,7 +12,8 @@ deny: rejects rejected; allegations accusations claims charges claim accusation 
 withdraw: pulls pulled; nomination candidacy bid
 withdraw: withdraws withdrew withdrawn withdrawing
 resume: restarts restarted
-resume: resumes resumed resuming; talks fighting shelling attacks strikes hostilities search flights war bombing \
+resume: resumes
+resume: resumed resuming; talks fighting shelling attacks strikes hostilities search flights war bombing \
 negotiations trial operations violence work service production strike protests launches
 suspend: suspends suspended halts halted
 cancel: cancels cancelled canceled
@@ -22,6 +23,7 @@ pause: pauses paused
 retake: retakes retook retaken recaptures recaptured
 appeal: appealed; ruling verdict conviction fine sentence court decision
 postpone: postpones postponed delays
+postpone: delayed; launch start vote trial flight opening talks decision delivery
 overturn: overturns overturned quashes quashed annuls annulled invalidated
 acquit: acquits acquitted exonerated exonerates
 reverse: reverses reversed reversing backtracks backtracked backpedals
@@ -32,16 +34,23 @@ reopen: reopens reopened reopening; line railway track border borders airport br
 tunnel port case investigation inquiry embassy government probe airspace market plant mine office offices church
 veto: vetoes vetoed
 recant: recants recanted
-abandon: abandons abandoned drops dropped drop; charges case lawsuit plan plans bid suit appeal demand probe \
-deal talks claim
+abandon: abandons abandoned abandoning drops dropped dropping drop; demand demands charges case lawsuit plan plans \
+bid suit appeal probe \
+deal talks claim film role series squad sponsorship
 concede: concedes conceded; defeat election race
 collapse: collapses collapsed broke breaks broken breached violates violated; ceasefire truce deal talks \
-agreement accord
+agreement accord transfer merger takeover move sale
 lift: lifts lifted; evacuation ban sanctions order curfew lockdown embargo restrictions siege \
 blockade emergency alert warning
 block: blocks blocked; judge court watchdog regulator authority senate parliament republicans democrats tribunal
 free: released releases freed frees; crew sailors ship tanker vessel captives prison jail custody hostages \
-hostage prisoners prisoner bail charge detainees suspect
+hostage prisoners prisoner bail charge detainees suspect jailed imprisoned kidnapped abducted captive detained held \
+journalist journalists reporter reporters pupils schoolgirls
+restore: restores restored restoring; power electricity service services water network systems order access \
+communications
+end: ends ended; strike siege standoff hunger-strike boycott blockade talks search
+reject: rejects rejected rejecting; offer bid deal plan proposal demand terms request appeal
+dismiss: dismisses dismissed tossed throws threw; case appeal lawsuit suit charge charges petition challenge claim
 ground: grounds grounded; agency regulator airline airlines planes rockets flights jets aircraft fleet
 """
 ACTS = """
@@ -60,6 +69,27 @@ extradite: extradites extradited
 surrender: surrenders surrendered
 seize: seizes seized
 strip: strips stripped; title titles medal medals cup citizenship powers licence license immunity passport
+uphold: upholds upheld
+sink: sinks sank sunk; ship frigate ferry boat vessel tanker warship trawler submarine yacht
+guarantee: guarantees guaranteed
+freeze: freezes froze frozen; assets accounts account funds prices
+find: found find finds recovered; wreckage box recorder body bodies remains weapon plane ship bomb explosives device \
+evidence drugs cracks
+fail: fails failed; talks bid attempt vote mission launch test
+survive: survives survived; vote motion
+lose: loses lost; vote election appeal case seat
+settle: settles settled; lawsuit claims case suit charges dispute
+elect: elected re-elected
+retire: retires retired
+testify: testifies testified
+endorse: endorses endorsed
+summon: summons summoned; ambassador envoy
+accept: accepts accepted; offer deal plan resignation invitation terms proposal responsibility
+join: joins joined join; strike protest protests lawsuit war alliance coalition nato search
+raid: raids raided searched searches; police prosecutors agents officers fbi detectives investigators office \
+offices home
+extend: extends extended; deadline ban lockdown curfew truce ceasefire contract detention emergency sanctions
+launch: launches launched; offensive operation rocket probe satellite attack
 recall: recalls recalled; ambassador diplomats envoy cars vehicles product products
 close: closes closed shuts shut; border airport offices shops stores hospital school schools road roads plant \
 factory port embassy airspace mine
@@ -67,7 +97,8 @@ agree: agrees agreed agree; ceasefire truce withdraw withdrawal talks peace trea
 blame: blames blamed
 approve: approves approved
 approve: passes passed clears cleared; bill law legislation measure budget
-sign: signs signed; budget resolution contract bill law order deal decree pact agreement treaty legislation
+sign: signs signed; ceasefire truce peace budget resolution contract bill law order deal decree pact agreement \
+treaty legislation
 ban: bans banned outlaws outlawed
 impose: imposes imposed
 claim: claims claimed; responsibility
@@ -76,7 +107,7 @@ deploy: deploys deployed
 declare: declares declared; emergency war independence victory winner bankrupt bankruptcy mourning over end \
 outbreak dead martial disaster ceasefire truce pandemic famine drought curfew state
 admit: admits admitted confesses confessed
-apologise: apologises apologizes apologised apologized
+apologise: apologises apologizes apologised apologized apologising apologizing
 order: orders ordered
 announce: announces announced
 confirm: confirms confirmed
@@ -84,7 +115,10 @@ accuse: accuses accused
 condemn: condemns condemned
 investigate: investigates
 investigate: opens opened launches launched; investigation inquiry probe
-identify: identifies identified
+identify: identifies identified; suspect suspects gunman attacker shooter bomber victim victims man woman body bodies \
+remains driver pilot cause strain killer person
+spread: spreads spread spreading reaches reached; outbreak cases virus disease epidemic infection infections cholera \
+measles ebola flu covid plague polio protests unrest violence strike
 sue: sues sued
 fine: fines fined
 rule: rules ruled; judge court justices tribunal
@@ -96,16 +130,43 @@ PHRASES = {
     "cancel": ("called off", "calls off", "pulled out", "pulls out", "walked away", "walks away", "pulling out"),
     "resign": ("stepped down", "steps down", "stepping down"),
     "reverse": ("backed down", "backs down", "u-turn", "walked back", "walks back"),
-    "found alive": ("found alive",),
+    "found alive": ("found alive", "pulled alive", "rescued alive", "appears alive", "is alive", "still alive"),
+    "restore": ("power back on", "lights back on", "back online", "fully restored"),
+    "clear": ("cleared of", "cleared by", "been cleared", "was cleared", "were cleared"),
+    "charge": ("charged with", "charged over", "charged in"),
+    "landfall": ("makes landfall", "made landfall"),
+    "bankrupt": ("files for bankruptcy", "filed for bankruptcy"),
+    "rule out": ("rules out", "ruled out"),
+    "test positive": ("tests positive", "tested positive"),
+    "leave hospital": ("leaves hospital", "left hospital", "discharged from hospital"),
+    "sever": ("cuts ties", "severs ties", "severed ties", "breaks off talks", "broke off talks"),
+    "lift off": ("blasts off", "blasted off", "lifts off", "lifted off"),
+    "appoint": ("sworn in",),
+    "agree": ("reach deal", "reaches deal", "reach agreement", "reached agreement", "strike deal", "strikes deal"),
     "will appeal": ("will appeal",),
     "will reopen": ("will reopen",),
     "will resign": ("will resign", "will step down"),
     "free": ("walks free", "walked free", "set free"),
     "convict": ("found guilty", "pleads guilty", "pleaded guilty"),
     "overturn": ("struck down", "strikes down"),
-    "deny": ("not guilty",),
+    "return": ("allowed home", "allowed back", "return home", "returns home", "returned home", "go home"),
+    "deny": (
+        "not guilty",
+        "is not the",
+        "was not the",
+        "were not the",
+        "are not the",
+        "is fake",
+        "was fake",
+        "a forgery",
+        "a hoax",
+        "is false",
+        "are false",
+        "was false",
+    ),
     "investigate": ("is investigating", "are investigating"),
 }
+ARTICLES = frozenset("the a an this its".split())
 DETERMINERS = frozenset("the a an his her its their over of for with against about".split())
 # "Union to sue Glacier Air": how headlines say what somebody has decided.
 DECIDED = {
@@ -124,7 +185,9 @@ UNDECIDED = frozenset(
     "plan plans vows calls call urged urges asks asked bid fails set ready wants want orders ordered told tells "
     "how when time reasons refuses threatens able unable due pressure hopes seeks tries right one pressed".split()
 )
-TURNING_PHRASES = frozenset({"will reopen", "cancel", "reverse", "overturn", "found alive", "free", "deny"})
+TURNING_PHRASES = frozenset(
+    {"will reopen", "cancel", "reverse", "overturn", "found alive", "free", "deny", "restore", "clear", "return"}
+)
 # Nouns as often as verbs, but in a headline.
 NOUNS = frozenset(
     "orders claims fines signs bans rules grounds storms arrests charges drops blocks breaks sentences "
@@ -140,7 +203,8 @@ OFFICIAL = frozenset(
     "parliament army military navy police sheriff embassy regulator watchdog agency commission chancellor "
     "king queen pope union premier council government administration authority authorities officials "
     "official kremlin pentagon guard senate congress committee department bank operator owner company "
-    "airline secretary spokesman spokeswoman general rebels opposition".split()
+    "airline secretary spokesman spokeswoman general rebels opposition club federation league hospital "
+    "university union operator".split()
 )
 BODIES = {
     word: key
@@ -173,8 +237,10 @@ SPEAKERS = frozenset(
     "navy sheriff investigators investigator officials official authorities authority agency commission "
     "regulator watchdog government coroner doctors inspectors auditors spokesman spokeswoman chancellor "
     "association centre center lawyer lawyers manager institute newspaper engineers scientists researchers "
-    "premier detectives service survey company chief executive union report study letter documents".split()
+    "premier detectives service survey company chief executive union report study letter documents club federation "
+    "league operator university hospital airline bank treasury fbi nato un club".split()
 )
+TELLS = SAYS | frozenset("confirmed confirms announced announces admitted admits revealed reveals".split())
 PAPERS = frozenset("report reports documents document study letter letters emails audit review memo files".split())
 # Stems that tell that somebody speaks, not what.
 SAYING = frozenset(
@@ -194,7 +260,8 @@ KIN = {
     for kin in (
         "cancel scrap abandon withdraw",
         "revoke reverse overturn scrap cancel",
-        "block suspend pause ban",
+        "block suspend pause",
+        "block ban",
         "impose sign order",
         "sue accuse",
         "sack resign",
@@ -216,14 +283,20 @@ NOT_YET = frozenset(
 ASIDES = frozenset(
     "who which whose after when since while where despite following accused alleged because that's".split()
 )
-HEADLINE_ASIDES = frozenset("who which whose accused alleged almost nearly".split())
+HEADLINE_ASIDES = frozenset("who which whose accused alleged almost nearly after amid following despite".split())
 ATTACKER = frozenset("gunman suspect attacker shooter bomber gunmen suspects attackers".split())
 # "Denied him entry" is no denial.
 REFUSED = frozenset("him her them us me entry access permission bail".split())
 ACTIVE_ONLY = frozenset("accuse condemn announce blame".split())
 FELL_BEFORE = frozenset("by in after at on , when during as".split())
 # Said of so much that only a headline makes them news.
-HEADLINE_ONLY = frozenset("announce rule".split())
+HEADLINE_ONLY = frozenset(
+    "announce rule find fail survive lose settle elect retire testify endorse summon spread accept join".split()
+) | {"test positive", "rule out", "lift off", "return"}
+# "Voted to impeach him": what is decided so is done when it is told as done.
+VOTED = frozenset("vote votes voted agree agrees agreed decide decides decided".split())
+# "Is not the first time" corrects nothing.
+NO_DENIAL = frozenset("first only last same time end way case answer point best worst kind problem issue".split())
 
 
 def _table(lines: str, kind: FactKind) -> Iterator[tuple[str, tuple[str, FactKind, frozenset[str]]]]:
@@ -237,7 +310,13 @@ def _table(lines: str, kind: FactKind) -> Iterator[tuple[str, tuple[str, FactKin
 VERBS: dict[str, list[tuple[str, FactKind, frozenset[str]]]] = {}
 for _verb, _entry in (*_table(TURNS, "reversal"), *_table(ACTS, "statement")):
     VERBS.setdefault(_verb, []).append(_entry)
-PHRASE_ENDS = {phrase.split()[-1] for phrases in PHRASES.values() for phrase in phrases}
+# By the longest word of each, which is looked for: "the" and "by" stand in every sentence.
+PHRASES_BY_WORD: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+for _act, _phrases in PHRASES.items():
+    for _phrase in _phrases:
+        _words = tuple(_phrase.split())
+        _word = "not" if "not" in _words else max(_words, key=len)
+        PHRASES_BY_WORD.setdefault(_word, []).append((_act, _words))
 # "Senators approve bill": learned from a headline that many do it; told it is when one does.
 PLURALS = {entry[0] for entries in VERBS.values() for entry in entries}
-KEYWORDS = frozenset({*VERBS, *DECIDED, *PLURALS, *PHRASE_ENDS, *BODIES, *ATTACKER})
+KEYWORDS = frozenset({*VERBS, *DECIDED, *PLURALS, *PHRASES_BY_WORD, *BODIES, *ATTACKER})

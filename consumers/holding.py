@@ -102,8 +102,9 @@ def held_by(mute: Mute) -> str:
 
 
 def muted_by(mute: Mute, now: float) -> str:
-    """ "muted by Ana until 14:02 UTC: covered already"."""
-    said = f"muted by {mute.by} until {moment(mute.until, now)}"
+    """ "muted by Ana until 14:02 UTC: covered already"; "… until new facts, 14:02 UTC at the latest"."""
+    until = moment(mute.until, now)
+    said = f"muted by {mute.by} until {f'new facts, {until} at the latest' if mute.until_new_facts else until}"
     return f"{said}: {mute.comment}" if mute.comment else said
 
 

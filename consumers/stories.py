@@ -73,6 +73,7 @@ class Placed:
 REPEATS = 6  # articles most alike by their vectors, whose texts are compared word for word,
 REPEAT_COSINE = 0.6  # where they are at least so much alike
 MERGES = 3  # of one story at once
+NEAREST = 3  # members of a story that are asked whom they speak of
 
 _NOBODY: Mapping[str, Member] = MappingProxyType({})
 
@@ -302,7 +303,7 @@ class _TopicStories:
             if cosines[row] < REPEAT_COSINE:
                 return None
             other = self._space.members[row]
-            if is_copy(other.shingles, member.shingles):
+            if is_copy(other.shingles, member.shingles) and not member.is_stranger(other):
                 return self.matches[other.match_id]
         return None
 
@@ -311,7 +312,13 @@ class _TopicStories:
             return None
         warm, standing = self._standing()
         away = gaps(standing, member.report.at, member.report.at)
-        found = best(self._space, self._space.likeness(member, wholes), standing, away, self._rule.fit)
+        alike = self._space.likeness(member, wholes)
+
+        def is_strange(number: int) -> bool:
+            nearest = sorted(warm[number].members, key=lambda other: -alike[other.row])[:NEAREST]
+            return bool(nearest) and all(map(member.is_stranger, nearest))
+
+        found = best(self._space, alike, standing, away, is_strange, self._rule.fit)
         return None if found is None else warm[found]
 
     def _merge(self, warm: _Warm, now: float) -> tuple[_Warm, tuple[Merged, ...]]:
@@ -327,7 +334,7 @@ class _TopicStories:
                 if each.story.id in warm.story.apart or warm.story.id in each.story.apart
             ]
             found = one_story(self._space, standing, at, away, apart, self._rule.fit)
-            if found is None:
+            if found is None or _are_strange(warm, stories[found]):
                 break
             warm, absorbed = sorted((warm, stories[found]), key=_seniority)
             merged.append(self._absorb(warm, absorbed, now))
@@ -364,6 +371,12 @@ class _TopicStories:
             latest=np.array([warm.story.latest for warm in stories]),
             articles=np.array([max(warm.story.articles, len(warm.members)) for warm in stories]),
         )
+
+
+def _are_strange(one: _Warm, other: _Warm) -> bool:
+    """Most of their reports have nobody in common."""
+    pairs = [first.is_stranger(second) for first in one.members for second in other.members]
+    return 2 * sum(pairs) > len(pairs)
 
 
 def _seniority(warm: _Warm) -> tuple[bool, float, str]:

@@ -8,7 +8,7 @@ taken in by a great one more easily than two of a size become one.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from consumers.story_space import Floats, Ids, StorySpace
 
 DAY = 86_400.0
+STRANGERS = 8  # stories about somebody else that are passed over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,18 +67,26 @@ def gaps(standing: Standing, started: float, latest: float) -> Floats:
     return np.maximum(np.maximum(standing.started - latest, started - standing.latest), 0.0) / DAY
 
 
-def best(space: StorySpace, alike: Floats, standing: Standing, away: Floats, rule: FitRule) -> int | None:
-    """The story that an article belongs to. ``alike``: its likeness to each row; ``away``: days to each story."""
+def best(
+    space: StorySpace, alike: Floats, standing: Standing, away: Floats, is_strange: Callable[[int], bool], rule: FitRule
+) -> int | None:
+    """The story that an article belongs to. ``alike``: its likeness to each row; ``away``: days to each story.
+
+    ``is_strange``: the story is about somebody else, however alike it reads.
+    """
     fits = _nearest(alike, standing, rule.nearest) - _decay(away, rule)
     order = np.argsort(-fits, kind="stable")
-    first = int(order[0])
-    others = [float(fits[number]) for number in order[1 : 1 + rule.runners_up]]
+    first = next((int(number) for number in order[:STRANGERS] if not is_strange(int(number))), None)
+    if first is None:
+        return None
+    others = [float(fits[number]) for number in order[: 1 + rule.runners_up] if number != first][: rule.runners_up]
     others += [rule.usual] * (rule.runners_up - len(others))
     crowd = min(int(standing.articles[first]), rule.crowd_most)
     bonus = rule.crowd * math.log(crowd / rule.crowd_from) if crowd > rule.crowd_from else 0.0
     if fits[first] - rule.background * sum(others) / len(others) + bonus >= rule.line:
         return first
-    return _adopting(space, alike, standing, away, rule)
+    found = _adopting(space, alike, standing, away, rule)
+    return None if found is None or is_strange(found) else found
 
 
 def _adopting(space: StorySpace, alike: Floats, standing: Standing, away: Floats, rule: FitRule) -> int | None:

@@ -1,5 +1,6 @@
 """What is kept of a match while its story is warm: enough to compare it with others, not its text."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from sys import intern
@@ -12,6 +13,10 @@ from consumers.copies import Shingles, is_copy, long_paragraphs, paragraphs, shi
 from consumers.mentions import nations_said
 from consumers.model import Article, Match, Report
 from consumers.words import meant_stems
+
+_NAME = re.compile(r"(?<=[a-z,;] )[A-Z][\w'’-]+")  # inside a sentence; at its beginning everything is written so
+
+_TITLE_WORD = re.compile(r"\w[\w'’-]*")
 
 COMPARED_WORDS = 250  # of an article
 LEAD_WORDS = 60
@@ -30,6 +35,7 @@ class Member:
     title: tuple[str, ...]  # stems, each once
     words: tuple[str, ...]
     nations: frozenset[str]  # that its title and lead speak of
+    names: frozenset[str]  # stems of what its title says and its text writes as a name
     shingles: Shingles
     paragraphs: frozenset[int]  # the long ones
     voice: str  # the match whose text it repeats, else its own id
@@ -38,6 +44,12 @@ class Member:
     def repeats(self, other: "Member") -> bool:
         """They have a text in common, or a paragraph of it word for word: they speak with one voice."""
         return not self.paragraphs.isdisjoint(other.paragraphs) or is_copy(self.shingles, other.shingles)
+
+    def is_stranger(self, other: "Member") -> bool:
+        """Each names in title and text whom or what the other never speaks of, and nobody that it does."""
+        if not self.names or not other.names:
+            return False
+        return self.names.isdisjoint(other.words) and other.names.isdisjoint(self.words)
 
     @property
     def order(self) -> tuple[float, str]:
@@ -80,6 +92,7 @@ def member_of(match: Match, joined: float, like: Member | None = None, *, boiler
     if like is None or like.revision != article.revision:
         like = None
     spoken = [] if like else boilerplate.spoken(article)
+    beginning = "" if like else _beginning(spoken, COMPARED_WORDS - len(article.title.split()))
     report = Report(
         source=article.source,
         url=article.url,
@@ -95,8 +108,9 @@ def member_of(match: Match, joined: float, like: Member | None = None, *, boiler
         vector=_vector(match.vector),
         title_vector=_vector(match.title_vector or match.vector),
         title=like.title if like else _stems(article.title),
-        words=like.words if like else _stems(_beginning(article.title, spoken)),
+        words=like.words if like else _stems(f"{article.title} {beginning}"),
         nations=like.nations if like else nations_said(_lead(article.title, spoken)),
+        names=like.names if like else _names(article.title, beginning),
         shingles=like.shingles if like else shingles_of(spoken),
         paragraphs=like.paragraphs if like else long_paragraphs(spoken),
         voice=match.id,
@@ -108,13 +122,19 @@ def _lead(title: str, spoken: Sequence[str]) -> str:
     return f"{title}. {' '.join(words[:LEAD_WORDS])}"
 
 
-def _beginning(title: str, spoken: Sequence[str]) -> str:
-    words = title.split()
+def _beginning(spoken: Sequence[str], most: int) -> str:
+    words: list[str] = []
     for paragraph in spoken:
-        if len(words) >= COMPARED_WORDS:
+        if len(words) >= most:
             break
         words += paragraph.split()
-    return " ".join(words[:COMPARED_WORDS])
+    return " ".join(words[: max(most, 0)])
+
+
+def _names(title: str, text: str) -> frozenset[str]:
+    named = {name.casefold() for name in _NAME.findall(text)}
+    said = (word for word in _TITLE_WORD.findall(title) if word.casefold() in named)
+    return frozenset(stem for word in said for stem in _stems(word))
 
 
 def _vector(row: bytes) -> NDArray[np.float32]:

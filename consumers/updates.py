@@ -44,7 +44,7 @@ def united(story: Story, absorbed: Story) -> Story:
     return replace(
         story,
         known=both_known(story.known, absorbed.known),
-        facts=tuple(sorted(facts.values(), key=lambda fact: (fact.at, fact.key)))[-FACTS:],
+        facts=tuple(sorted(facts.values(), key=lambda fact: fact.at))[-FACTS:],
         stage=furthest((story.stage, absorbed.stage)),
     )
 

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from consumers.set_times import quiet_hours
 from daemon.errors import ConfigError
@@ -240,6 +249,13 @@ class WebhookChannel(AddressedChannel):
     @property
     def secret(self) -> Secret:
         return Secret("secret", self.secret_env, self.secret_file)
+
+    @field_validator("template")
+    @classmethod
+    def _worded_by_its_receiver(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            raise ValueError("a webhook is sent JSON, which a template would spoil: leave it out")
+        return value
 
     @model_validator(mode="after")
     def _proper(self) -> Self:

@@ -8,7 +8,7 @@ import structlog
 
 from consumers.notify import Tidings, push_text, slack_text
 from consumers.notify.rendered import Render, Rendered, own_words
-from daemon.channel_settings import AppriseChannel, ChannelSettings, SlackChannel, WebhookChannel
+from daemon.channel_settings import AppriseChannel, ChannelSettings, SlackChannel
 from daemon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ def render_for(settings: ChannelSettings) -> Render:
     """What the channel's template makes of things, or its own words. Raises ``ConfigError``."""
     if settings.template is None:
         return own_words
-    if isinstance(settings, WebhookChannel):
-        raise ConfigError("a webhook is sent JSON, which a template would spoil: its receiver words it", key="template")
     return EditedTemplate(settings.template, settings)
 
 

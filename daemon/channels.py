@@ -86,6 +86,20 @@ def build_notifier(
         raise ConfigError(str(error), key=f"channel.{name}") from error
 
 
+async def unusable(settings: Mapping[str, ChannelSettings]) -> Mapping[str, ConfigError]:
+    """Why channels could not be made of these settings, by name; their templates apart, and nothing is sent."""
+    from aiohttp import ClientSession
+
+    found = {}
+    async with ClientSession() as session:  # some are made around one
+        for name, channel in settings.items():
+            try:
+                build_notifier(name, channel.model_copy(update={"template": None}), session=session, write=str)
+            except ConfigError as error:
+                found[name] = error
+    return found
+
+
 def _console(render: Render, write: Callable[[str], object], colour: bool, now: Now) -> Notifier:
     from consumers.notify.console import ConsoleNotifier
 

@@ -39,7 +39,7 @@ def validated(
         return model.model_validate(document, context=context)
     except ValidationError as error:
         places = scan(text)
-        problems = [(_path(problem["loc"], document), problem) for problem in error.errors(include_url=False)]
+        problems = [(_place(problem, document), problem) for problem in error.errors(include_url=False)]
         where, problem = min(problems, key=lambda found: (found[1]["type"] == "missing", places.line(found[0])))
         line = places.line(where)
         raise ConfigError(
@@ -63,6 +63,16 @@ def key_name(where: Sequence[str | int]) -> str:
 def did_you_mean(wrong: str, known: Collection[str]) -> str:
     close = get_close_matches(wrong.lower(), sorted(known), n=1)
     return f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(sorted(known)) or 'nothing'}"
+
+
+def _place(problem: ErrorDetails, document: object) -> Where:
+    where = _path(problem["loc"], document)
+    outer = document
+    for part in where[:-1]:
+        outer = _inside(outer, part)
+    # What a whole table is refused for has no key of its own: its last part is the type of a union.
+    tagged = problem["type"] == "value_error" and isinstance(outer, Mapping) and where[-1:] and where[-1] not in outer
+    return where[:-1] if tagged else where
 
 
 def _path(loc: Where, document: object) -> Where:

@@ -7,9 +7,10 @@ from typing import Protocol, TypeVar
 from consumers.holding import moment
 from consumers.ledger import Step
 from consumers.model import Fact, Story
-from consumers.notify.wording import added, one_line
+from consumers.notify.wording import added, fact_text, one_line, reported, source_name, told, unusual
 from daemon.store.holds import FOR_GOOD
 from daemon.store.story_history import Telling
+from daemon.store.told import Told
 
 Stamp = Callable[[float], str]  # how the caller writes a time
 
@@ -30,6 +31,19 @@ _EVENTS = {
     "merged": "its story is one with another from here on",
     "split": "split by hand",
 }
+_MOST_FACTS = 3  # in a list
+
+
+def news(alert: Told) -> Sequence[str]:
+    """What an alert told beside its story: "3 independent sources within 30 minutes", "toll 12 → 19 (b.example)".
+
+    An update that adds no fact names the report that it told. Empty for an ordinary first report.
+    """
+    facts, more = told(alert.facts, _MOST_FACTS)
+    lines = [unusual(alert.why), *(f"{fact_text(fact)} ({source_name(fact.source)})" for fact in facts), more]
+    if alert.kind == "update" and alert.article and not alert.facts:
+        lines.append(f"another report: {reported(alert.article)}")
+    return [line for line in lines if line]
 
 
 def kind(telling: Telling) -> str:

@@ -185,8 +185,17 @@ def _table(value: object) -> object:
     raise ValueError('write a table, as in { sources = 3, within = "30m", channels = ["pager"] }')
 
 
+def _between(least: int, most: int) -> AfterValidator:
+    def within(value: int) -> int:
+        if not least <= value <= most:
+            raise ValueError(f"write a whole number from {least} to {most}")
+        return value
+
+    return AfterValidator(within)
+
+
 class EscalateTable(Section):
-    sources: Annotated[int, Field(ge=2, le=50, strict=True)]
+    sources: Annotated[int, Field(strict=True), _between(2, 50)]
     within: Duration
     channels: Annotated[tuple[str, ...], AfterValidator(_few)] = ()
 
@@ -207,7 +216,7 @@ Languages = Annotated[tuple[Annotated[str, AfterValidator(_language)], ...], Aft
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], AfterValidator(_few)]
 WantedTerms = Annotated[Wanted, PlainValidator(_wanted)]
 Routes = Annotated[tuple[Annotated[RouteTable, BeforeValidator(_channel)], ...], AfterValidator(_some)]
-Sources = Annotated[int, Field(ge=1, le=20, strict=True)]
+Sources = Annotated[int, Field(strict=True), _between(1, 20)]
 Escalate = Annotated[EscalateTable, BeforeValidator(_table)]
 TopicIds = Annotated[tuple[str, ...], AfterValidator(_few)]
 Silence = Annotated[Duration, AfterValidator(_silence)]

@@ -86,7 +86,7 @@ UPDATE = replace(
     thread="<dddd@desk.example.org> Russian airstrikes Syria: Russian warplanes strike targets near Homs",
     follows=("<dddd@desk.example.org> Russian airstrikes Syria: Russian warplanes strike targets near Homs",),
 )
-MORE = replace(UPDATE, facts=(), timeline=(ACTOR, PLACE), why="")  # updates = "all"
+MORE = replace(UPDATE, facts=(), timeline=(ACTOR, PLACE), why="another report")  # updates = "all"
 ESCALATION = replace(
     UPDATE,
     delivery_id="f" * 32,

@@ -4,10 +4,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.servers.kafka import KafkaCluster
     from tests.servers.postgres import PostgresServer
+
+# Every run tries the same made-up data, and how long a busy machine takes is no mistake of what is tested. To look for
+# mistakes with other data: `make test ARGS=--hypothesis-profile=explore`.
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ci")  # Hypothesis brings it along
 
 
 @pytest.fixture(scope="session")

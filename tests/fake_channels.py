@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,6 @@ from consumers.holding import Quiet
 from consumers.ids import alert_id, delivery_id
 from consumers.model import Article, Match, Message, Notice, Receipt, Story, Topic
 from consumers.notify import Repeats, Tidings
-from daemon.clock import SystemClock
 from daemon.sender import Channel, Sender
 from daemon.store import Store
 from daemon.store.leases import Leases
@@ -178,6 +178,53 @@ def states(store: Store) -> dict[str, str]:
         return {row.id: row.state for row in connection.execute(select(deliveries))}
 
 
+class Watched:
+    """An outbox that says when its sender rests: it looked for something to do, and since its last look did nothing.
+
+    Whoever waits for that, and not for some milliseconds, sees the same on a busy machine as on an idle one. To be made
+    on the loop of its sender.
+    """
+
+    _OF_A_LOOK = frozenset({"due_channels", "unfinished", "disabled", "end_mutes"})
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._loop, self._rested = asyncio.get_running_loop(), asyncio.Event()
+        self._lock, self._calls, self._works = threading.Lock(), 0, False
+
+    def __getattr__(self, name: str) -> Any:
+        """Threads call it."""
+        call = getattr(self._outbox, name)
+
+        def watched(*given: Any, **named: Any) -> Any:
+            if name in self._OF_A_LOOK:
+                if name == "due_channels":
+                    self._look()
+                return call(*given, **named)
+            with self._lock:
+                self._calls, self._works = self._calls + 1, True
+            try:
+                return call(*given, **named)
+            finally:
+                with self._lock:
+                    self._calls -= 1
+
+        return watched
+
+    def _look(self) -> None:
+        with self._lock:
+            rests, self._works = not self._works and self._calls == 0, False
+        if rests:
+            self._loop.call_soon_threadsafe(self._rested.set)
+
+    async def rest(self, sender: "asyncio.Task[None]") -> None:
+        """Returns when the sender has rested, or ended."""
+        self._rested.clear()
+        rested = asyncio.create_task(self._rested.wait())
+        await asyncio.wait({sender, rested}, return_when=asyncio.FIRST_COMPLETED)
+        rested.cancel()
+
+
 @dataclass
 class Sending:
     """A sender over fakes, run until something is true."""
@@ -196,6 +243,7 @@ class Sending:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     sender: Sender | None = None
+    watched: Watched | None = None
 
     def bound(self) -> list[Channel]:
         return [
@@ -207,10 +255,12 @@ class Sending:
         """As in a daemon that works alone, where no lease of another one is good any more."""
         leases = self.leases
         if leases is None:
-            leases = Leases(self.store, owner="alone", clock=SystemClock(), ttl=10.0)
+            leases = Leases(self.store, owner="alone", clock=self.clock, ttl=float("inf"))
             leases.clear()
+        self.watched = Watched(self.outbox or Outbox(self.store))
+        outbox: Any = self.watched
         self.sender = Sender(
-            outbox=self.outbox or Outbox(self.store),
+            outbox=outbox,
             leases=leases,
             channels=self.bound(),
             clock=self.clock,
@@ -230,16 +280,21 @@ class Sending:
             await self.task
 
     async def until(self, true: Callable[[], bool], *, step: float = 0.0) -> None:
-        """Wait for it; the clock goes on by ``step`` seconds at every look."""
-        assert self.task
-        async with asyncio.timeout(20):
+        """Wait for it; the clock goes on by ``step`` seconds whenever the sender has nothing more to do by it."""
+        async with asyncio.timeout(120):
             while not true():
-                if self.task.done():
-                    self.task.result()
+                await self._rest()
                 self.clock.advance(step)
-                await asyncio.sleep(0.002)
 
     async def looks(self, times: int = 5) -> None:
-        """Let the sender look into the outbox a few times, for what must not happen."""
-        for _ in range(times):
-            await asyncio.sleep(0.005)
+        """Let the sender look into the outbox a few times and do what it finds, for what must not happen."""
+        async with asyncio.timeout(120):
+            for _ in range(times):
+                await self._rest()
+
+    async def _rest(self) -> None:
+        assert self.task
+        assert self.watched
+        await self.watched.rest(self.task)
+        if self.task.done():
+            self.task.result()

@@ -130,7 +130,7 @@ class FakeSlackSocket:
 
     async def until(self, true: Callable[[], object]) -> None:
         """Returns when ``true`` is; looked at again whenever anything happens here."""
-        async with asyncio.timeout(20), self.changed:
+        async with asyncio.timeout(60), self.changed:
             await self.changed.wait_for(lambda: bool(true()))
 
     async def press(self, payload: object, *, envelope: str = "e1", on: int = -1) -> None:

@@ -13,7 +13,7 @@ from consumers.model import AlertKind, Fact, Severity, Story, Topic
 from daemon.store import Store
 from daemon.store.ledger import of_story
 from daemon.store.outbox_rows import new_row
-from daemon.store.tables import alerts, deliveries, ledger, stories, topic_versions
+from daemon.store.tables import alerts, articles, deliveries, ledger, scores, stories, topic_versions
 from daemon.store.upsert import insert_new, upsert
 from daemon.wire import from_json, to_json
 from tests.alert_samples import ALERT, NOON, TOLL
@@ -75,6 +75,15 @@ def wait_for(store: Store, ids: Sequence[str], held: str, due: float) -> None:
     """As the alerter leaves what is told at set times."""
     with store.write() as connection:
         connection.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(state="held", held=held, due=due))
+
+
+def put_near_miss(store: Store, id_: str, seen: float, score: float = 0.4) -> None:
+    article = {"id": id_, "revision": 1, "feed_id": "f", "source": "example.org", "url": f"https://example.org/{id_}"}
+    article |= {"title": f"Nearly {id_}", "text": "", "published": None, "seen": seen, "lang": "", "backfill": False}
+    scored = {"topic_id": TOPIC.id, "article_id": id_, "topic_version": 1, "score": score, "passage": 1}
+    with store.write() as connection:
+        insert_new(articles, [article], connection=connection)
+        insert_new(scores, [{**scored, "matched": False, "gate": "", "at": seen}], connection=connection)
 
 
 def put_topic(store: Store, topic: Topic, version: int = 2) -> None:

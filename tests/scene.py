@@ -24,8 +24,10 @@ from xml.sax.saxutils import escape
 from tests.grounds import ALL, Embedded, Ground
 from tests.servers.ports import free_ports
 
+PATIENCE = 180.0  # seconds; what takes one where nothing else runs may take a minute among other tests
 
-def wait_until(true: Callable[[], object], *, seconds: float, what: str) -> None:
+
+def wait_until(true: Callable[[], object], *, seconds: float = PATIENCE, what: str) -> None:
     """Returns as soon as ``true()`` is; raises AssertionError with ``what`` after the deadline."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()
@@ -102,11 +104,17 @@ class Site(Server):
         self._items: dict[str, list[Item]] = {}
         self._lock = threading.Lock()
         self.polls: list[tuple[float, str]] = []
+        self._held: set[str] = set()
+        self._waiting: set[str] = set()
+        self._go_on = threading.Condition(self._lock)
         site = self
 
         class Handler(Quiet):
             def do_GET(self) -> None:
                 with site._lock:
+                    if self.path in site._held:
+                        site._waiting.add(self.path)
+                    site._go_on.wait_for(lambda: self.path not in site._held, PATIENCE)
                     items = list(site._items.get(self.path, ()))[-keep:]
                     known = self.path in site._items
                 body = "".join(item.xml() for item in reversed(items))
@@ -123,6 +131,20 @@ class Site(Server):
     def publish(self, path: str, *items: Item) -> None:
         with self._lock:
             self._items.setdefault(path, []).extend(items)
+
+    @contextmanager
+    def at_one_moment(self, *paths: str) -> Iterator[None]:
+        """What is published inside is answered in all places at once, when the next poll of each has come."""
+        with self._lock:
+            self._held.update(paths)
+            self._waiting.clear()
+        try:
+            yield
+            wait_until(lambda: self._waiting >= set(paths), what="every path is polled")
+        finally:
+            with self._lock:
+                self._held.clear()
+                self._go_on.notify_all()
 
     def polled(self, path: str) -> int:
         with self._lock:
@@ -227,7 +249,7 @@ class Desk:
                 stderr=None if os.environ.get("WIREWATCH_TEST_VERBOSE") else output,
             )
 
-    def wirewatch(self, *words: str, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
+    def wirewatch(self, *words: str, seconds: float = PATIENCE) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, "-m", "daemon", "--config", str(self.folder), *words],
             capture_output=True,
@@ -238,10 +260,10 @@ class Desk:
         )
 
     def get(self, path: str, process: str = "") -> tuple[int, str]:
-        """From the process with the page, unless another one is named."""
+        """From the process with the page, unless another one is named. 0 where nobody listens, or nobody answers."""
         port = self.ports[process] if process else self.port
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -255,8 +277,8 @@ class Desk:
         said = {name: self.get("/readyz", name) for name in self.processes}
         return {name: body for name, (status, body) in said.items() if status != 200}
 
-    def wait_ready(self, seconds: float = 60) -> None:
-        wait_until(lambda: not self.not_ready(), seconds=seconds, what="the daemon is ready")
+    def wait_ready(self) -> None:
+        wait_until(lambda: not self.not_ready(), what="the daemon is ready")
 
     def kill(self, *names: str) -> None:
         for name in names or list(self.processes):
@@ -264,7 +286,7 @@ class Desk:
             process.kill()
             process.wait()
 
-    def stop(self, *names: str, seconds: float = 20) -> int:
+    def stop(self, *names: str, seconds: float = PATIENCE) -> int:
         """SIGTERM; the worst exit code."""
         chosen = names or list(self.processes)
         for name in chosen:

@@ -130,7 +130,7 @@ def _unkept(account: Account, mute: Any, row: Any) -> Iterator[str]:
         yield f"{account.title(row)} was muted and came without a word of it ({why or 'by itself'})"
         return
     text = account.text_of(row.channel, row.carrier)
-    if f"it held {len(account.carried[row.carrier])} alert" not in text:
+    if f"It held {len(account.carried[row.carrier])} alert" not in text:
         yield f"{account.title(row)}: the message after the mute says {text[:300]}"
 
 

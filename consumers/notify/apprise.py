@@ -1,8 +1,8 @@
 """Every other service, through Apprise: a title and a text to one of its addresses (https://appriseit.com).
 
-An extra: ``pip install "wirewatch[apprise]"``. Its address holds the password or the token of the service, so it is in
-no error, and Apprise's own log stays silent. It says only whether a service took a message, and not why not: there is
-neither a thread, nor an edit, nor anything to ask after a crash.
+The package ``apprise`` is an extra. The address holds the password or the token of the service, so it is in no error,
+and Apprise's own log stays silent. It says only whether a service took a message, and not why not: there is neither a
+thread, nor an edit, nor anything to ask after a crash.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class AppriseNotifier:
         try:
             import apprise
         except ImportError as error:
-            raise ValueError('Apprise is not installed: pip install "wirewatch[apprise]"') from error
+            raise ValueError('Apprise is not installed: pip install "apprise>=2.2,<3"') from error
         for name in ("apprise", "urllib3", "requests_oauthlib"):  # at a lower level they write addresses
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         asset = apprise.AppriseAsset(app_id="Wirewatch", async_mode=False, http_redirects=False)

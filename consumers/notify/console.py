@@ -147,8 +147,8 @@ def _so_far(console: "Console", message: Message, now: float) -> None:
 def _digest(console: "Console", digest: Digest, now: float) -> None:
     from rich.text import Text
 
-    head = f" · {wording_digest.tally(digest)} · {wording.clock_time(digest.at, now)} UTC"
-    console.print(Text.assemble((wording_digest.title(digest), "bold cyan"), head))
+    head = wording_digest.dateline(digest, now)
+    console.print(Text.assemble((wording_digest.title(digest), "bold cyan"), f" · {head}"))
     if digest.possible_repeat:
         console.print(Text(wording.REPEAT, "yellow"))
     if lead := wording_digest.lead(digest):

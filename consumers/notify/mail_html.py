@@ -111,7 +111,7 @@ def _digest(digest: Digest, now: float, detail: Detail) -> Context:
     sections = wording_digest.sections(digest, detail)
     first = [wording.headline(story) for section in sections for story in section.stories[:3]]
     return {
-        "preview": wording.cut(" · ".join(first) or wording_digest.tally(digest), 200),
+        "preview": wording.cut(" · ".join(first) or wording_digest.tally(digest) or wording_digest.lead(digest), 200),
         "time": f"{wording.clock_time(digest.at, now)} UTC",
         "title": wording_digest.title(digest),
         "tally": wording_digest.tally(digest),

@@ -99,7 +99,7 @@ def _reports(message: Message, now: float) -> Iterator[str]:
 
 def _digest(digest: Digest, sections: Sequence[Section], now: float, detail: Detail) -> Iterator[str]:
     yield from _wrapped(wording_digest.title(digest))
-    yield from _wrapped(f"{wording_digest.tally(digest)} · {wording.clock_time(digest.at, now)} UTC")
+    yield from _wrapped(wording_digest.dateline(digest, now))
     if digest.possible_repeat:
         yield from _wrapped(wording.REPEAT)
     yield from _wrapped(wording_digest.lead(digest))

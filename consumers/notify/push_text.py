@@ -10,6 +10,7 @@ from consumers.notify.rendered import Rendered
 from consumers.notify.wording_digest import Detail, Section
 
 TITLE = 200  # characters
+_SO_FAR = 4  # facts of earlier reports
 _DETAIL = Detail(stories=20, near_misses=5, facts=2, quote=0)
 _MENTION = re.compile(r"@(?=everyone|here|channel|all\b|room\b)|<(?=[@!#])", re.IGNORECASE)
 
@@ -53,12 +54,21 @@ def _alert(message: Message, now: float) -> Iterator[str]:
     yield from map(unpinged, wording.news(message))
     yield wording.counter(message, now) if message.latest else wording.tally(message).strip("()")
     yield from map(unpinged, wording.status_lines(message))
+    yield from map(unpinged, _so_far(message, now))
     yield unpinged("".join(span.text for span in wording.quotation(message.passage)))
     reports, more = wording.listed(message.reports)
     yield unpinged(" · ".join([*(wording.source(report, now) for report in reports), *([more] if more else [])]))
     yield unpinged(wording.why(message))
     yield wording.safe_url(message.url)
     yield wording.safe_url(message.page)
+
+
+def _so_far(message: Message, now: float) -> Iterator[str]:
+    """A channel that an escalation adds hears of the story for the first time."""
+    facts, more = wording.told(wording.earlier(message), _SO_FAR)
+    lines = [wording.fact_line(fact, now) for fact in facts] + ([more] if more else [])
+    if lines:
+        yield f"So far: {' · '.join(lines)}"
 
 
 @_lines.register

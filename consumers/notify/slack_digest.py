@@ -41,7 +41,8 @@ def _blocks(digest: Digest, now: float, stories: int, near: int) -> list[Block]:
 
 
 def _head(digest: Digest) -> Iterator[Block]:
-    title = f"*{escape(wording_digest.title(digest), _TITLE)}* · {wording_digest.tally(digest)}"
+    bold = f"*{escape(wording_digest.title(digest), _TITLE)}*"
+    title = " · ".join(filter(None, (bold, wording_digest.tally(digest))))
     yield section("\n".join(filter(None, (title, escape(wording_digest.lead(digest), _LEAD)))))
     if digest.possible_repeat:
         yield context(f":warning: {wording.REPEAT}")

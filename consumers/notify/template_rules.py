@@ -11,12 +11,14 @@ from jinja2 import nodes
 from jinja2.environment import Environment
 from jinja2.meta import find_undeclared_variables
 
-from consumers.notify.template_filters import EACH
+from consumers.notify.template_filters import EACH, available
 from consumers.notify.template_views import NAMES
 
 DEEPEST = 30  # nodes inside each other
 MOST_NODES = 3000
 SUBJECT = "\x00"  # before a "Subject:" of the template's own; no text of an alert has this character
+
+_FILTERS = sorted(name for name in available() if not name.startswith("_"))
 
 _ALLOWED = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.For, nodes.If, nodes.Assign),
@@ -98,6 +100,8 @@ def _problem(node: nodes.Node) -> str:
             return 'map takes an attribute, as in map(attribute="source")'
         case nodes.Name(name=name) | nodes.Getattr(attr=name) | nodes.Filter(name=name) if name.startswith("_"):
             return f'there is no "{name}"'
+        case nodes.Filter(name=name) if name not in _FILTERS:
+            return f'there is no filter "{name[:40]}": there are {", ".join(_FILTERS)}'
         case nodes.TemplateData(data=data) if SUBJECT in data:
             return "it holds a control character"
     return ""

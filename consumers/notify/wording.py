@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 from urllib.parse import quote as percent_encode
 from urllib.parse import urlsplit
 
@@ -29,7 +30,7 @@ _SPACE = re.compile(r"\s+")
 _BLANK_LINES = re.compile(r"\n\s*\n+")
 _NEW = "New"
 _WITHDRAWN = {"correction": "Correction", "retraction": "Retraction", "reversal": "Reversal"}
-_USUAL = ("", "first report", "new facts", "update", "digest")  # why an alert was told, where its kind says it
+_USUAL = ("", "first report", "new facts", "another report", "digest")  # why an alert was told, where its kind says it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,16 @@ class Span:
 
     text: str
     marked: bool = False
+
+
+class Reported(Protocol):
+    """A report, or the article that it is of."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
 
 
 def readable(text: str) -> str:
@@ -150,8 +161,14 @@ def sentence(message: Message | Digest | Notice) -> str:
         case Digest():
             stories = sum(len(each.stories) for each in message.topics)
             title = one_line(message.title, 200) or "Digest"
-            return f"{title} · {counted(stories, 'story', 'stories')}" if stories else title
+            counts = counted(stories, "story", "stories") if stories else nothing(message)
+            return f"{title} · {counts}" if counts else title
     return f"{topic(message)}: {headline(message)}"
+
+
+def nothing(digest: Digest) -> str:
+    """What is said of a digest without a story; a spike or a silence is news by itself."""
+    return "nothing new" if digest.reason == "times" else ""
 
 
 def clock_time(at: float, now: float) -> str:
@@ -185,8 +202,13 @@ def another(message: Message) -> str:
         return ""
     newest = max(message.reports, key=lambda report: report.at)
     report = next((each for each in message.reports if message.url and each.url == message.url), newest)
+    return f"Another report: {reported(report)}"
+
+
+def reported(report: Reported) -> str:
+    """ "“Depot hit” (site-four.example)"."""
     title = one_line(report.title, 300)
-    return f"Another report: {f'“{title}” ' if title else ''}({source_name(report.source)})"
+    return f"{f'“{title}” ' if title else ''}({source_name(report.source)})"
 
 
 def added(fact: Fact) -> str:
@@ -224,10 +246,16 @@ def fact_quote(fact: Fact, limit: int = LONGEST_QUOTE) -> str:
 
 
 def quotes(facts: Sequence[Fact]) -> list[str]:
-    """The quotation to show below each: a sentence that says several of them is shown once, below the last in a row."""
+    """The quotation to show below each: a sentence that says several of them is shown once, below the last in a row.
+
+    A headline that is the fact itself is not said again.
+    """
     sayings = [(fact.quote, fact.url) for fact in facts]
     last = [saying not in sayings[place + 1 : place + 2] for place, saying in enumerate(sayings)]
-    return [fact_quote(fact) if shown else "" for fact, shown in zip(facts, last, strict=True)]
+    return [
+        fact_quote(fact) if shown and one_line(fact.quote, LONGEST_FACT) != labelled(fact)[1] else ""
+        for fact, shown in zip(facts, last, strict=True)
+    ]
 
 
 def told(facts: Sequence[Fact], most: int = MOST_FACTS) -> tuple[Sequence[Fact], str]:
@@ -237,19 +265,24 @@ def told(facts: Sequence[Fact], most: int = MOST_FACTS) -> tuple[Sequence[Fact],
 
 
 def earlier(message: Message) -> tuple[Fact, ...]:
-    """What the story's reports added before this message, the newest first."""
+    """What the story's reports added before this message, the newest first; of one report the most important first."""
     new = {fact.key for fact in message.facts}
-    return tuple(fact for fact in reversed(message.timeline) if fact.key not in new)
+    return tuple(fact for fact in sorted(message.timeline, key=lambda fact: -fact.at) if fact.key not in new)
 
 
 def status_lines(message: Message) -> list[str]:
     """What became of the story, a sentence each: what it was merged into, who muted or split it, why it is told now."""
     merged = one_line(message.merged_into, 300)
     lines = [f"Now part of the story “{merged}”"] if merged else []
-    if message.kind != "escalation" and message.why not in _USUAL:
-        lines.append(_capital(one_line(message.why, 200)))
+    if message.kind != "escalation":
+        lines.append(_capital(unusual(message.why)))
     lines += [_capital(one_line(line, 200)) for line in message.status]
     return [line for line in lines if line]
+
+
+def unusual(why: str) -> str:
+    """Why an alert is told; empty where its kind says it."""
+    return "" if why in _USUAL else one_line(why, 200)
 
 
 def source_name(name: str) -> str:

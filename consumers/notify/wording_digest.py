@@ -14,6 +14,7 @@ from consumers.notify.wording import (
     earlier,
     escalated,
     kind,
+    nothing,
     one_line,
     source_name,
     urgent,
@@ -56,15 +57,20 @@ def title(digest: Digest) -> str:
     return one_line(digest.title, 200) or "Digest"
 
 
+def dateline(digest: Digest, now: float) -> str:
+    """ "7 stories in 3 topics · 15:40 UTC"."""
+    return " · ".join(filter(None, (tally(digest), f"{clock_time(digest.at, now)} UTC")))
+
+
 def lead(digest: Digest) -> str:
     return one_line(digest.lead, 400)
 
 
 def tally(digest: Digest) -> str:
-    """ "7 stories in 3 topics, 2 urgent"."""
+    """ "7 stories in 3 topics, 2 urgent"; empty for a spike or a silence, which has none."""
     stories = [story for each in digest.topics for story in each.stories]
     if not stories:
-        return "nothing new"
+        return nothing(digest)
     topics = sum(1 for each in digest.topics if each.stories)
     pressing = sum(map(urgent, stories))
     within = f" in {counted(topics, 'topic')}" if topics > 1 else ""

@@ -43,7 +43,6 @@ from daemon.publish import Publication, TopicPublisher
 from daemon.reload import FEEDS, FILES, SETTINGS, TOPICS, ConfigFiles
 from daemon.roles import Matching
 from daemon.settings import ROLES, Settings
-from daemon.signals import Signals
 from daemon.status import Recent
 from daemon.store.archive import Archive
 from daemon.store.leases import Leases
@@ -167,7 +166,6 @@ async def _run(  # noqa: C901 - one straight line, as said above
 
         # -- the files
         feeds_in_force: dict[str, Feed] = {}
-        kinds = {name: channel.type for name, channel in settings.channel.items()}
         channels_in_force = dict(settings.channel)
         publisher = TopicPublisher(log, versions, clock)
 
@@ -180,11 +178,9 @@ async def _run(  # noqa: C901 - one straight line, as said above
         def set_channels(channels: Mapping[str, ChannelSettings]) -> None:
             if tell is not None:
                 tell.set_channels(channels)
-                observer.channels(before=list(kinds), now=channels)
+                observer.channels(before=list(channels_in_force), now=channels)
             channels_in_force.clear()
             channels_in_force.update(channels)
-            kinds.clear()
-            kinds.update({name: channel.type for name, channel in channels.items()})
 
         def publish_anew() -> None:
             publisher.forget()
@@ -219,7 +215,7 @@ async def _run(  # noqa: C901 - one straight line, as said above
             new=compare.matching.say_again,
             silent=SILENT * settings.workers.lease,
             kept_files=kept_files,
-            signals=Signals(store).round if tell else None,
+            digests=tell.digests if tell else {},
         )
         await patiently(stop, keep.enrol, partial(health.set, "store", False))
         status = Recent(
@@ -229,7 +225,7 @@ async def _run(  # noqa: C901 - one straight line, as said above
                 since=started,
                 listen=address(bound),
                 data_dir=settings.data.dir if alone else None,
-                kinds=kinds,
+                channels=channels_in_force,
                 lag=keep.lag,
             ),
             clock,
@@ -239,10 +235,16 @@ async def _run(  # noqa: C901 - one straight line, as said above
             lag=keep.lag,
             errors=lambda: files.errors,
             states=fetch.states if fetch else None,
-            channels=kinds if tell else (),
+            channels=channels_in_force if tell else (),
         )
         if "web" in roles:
-            views = Views(store, clock=clock, status=status, feeds=lambda: feeds_in_force, channels=kinds)
+            views = Views(
+                store,
+                clock=clock,
+                status=status,
+                feeds=lambda: feeds_in_force,
+                channels=lambda: {name: channel.type for name, channel in channels_in_force.items()},
+            )
             slack = endpoint(channels_in_force, presses, process)
             front.app = make_app(health, metrics.registry, views, keep.lag, slack=slack)
         else:

@@ -1,7 +1,7 @@
 """What every process does beside its roles: signs of life, elections, retention, a look at the log and the files."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ LOOK = 1.0  # seconds between two looks at the store and at the elections
 LOOK_ALONE = 30.0  # the same where nobody watches: each is a write, which waits for the disk
 LOOK_AT_LOG = 2.0  # the same for the log, which may be many brokers
 LOOK_AT_FILES = 1.0
-LOOK_FOR_SIGNALS = 60.0
+LOOK_FOR_DIGESTS = 60.0
 SWEEP = 3600.0  # seconds between two rounds of retention
 
 logger = structlog.get_logger("wirewatch")
@@ -53,12 +53,12 @@ def keeping(
     new: Callable[[], None],
     silent: float,
     kept_files: KeptFiles,
-    signals: Callable[[float], object] | None,
+    digests: Mapping[str, Callable[[float], object]],
 ) -> Keeping:
     """``me`` is what this process says of itself; ``new`` is called when the others did not know it (any more).
 
-    Another process that said nothing for ``silent`` seconds is taken for gone. ``signals`` looks for spikes and
-    silences, where this process does.
+    Another process that said nothing for ``silent`` seconds is taken for gone. ``digests`` look for what is told
+    beside stories, by its name, where this process tells.
     """
     sweeps = Always() if process.alone else Election(process.leases, "housekeeping")
 
@@ -92,11 +92,11 @@ def keeping(
         except Unavailable as error:
             logger.warning("housekeeping waits for the store", why=str(error))
 
-    def look_for_signals(look: Callable[[float], object]) -> None:
+    def look_for(what: str, look: Callable[[float], object]) -> None:
         try:
             look(process.clock.now())
         except Unavailable as error:
-            logger.warning("spikes and silences wait for the store", why=str(error))
+            logger.warning("what is told beside stories waits for the store", what=what, why=str(error))
 
     async def run(ended: asyncio.Event) -> None:
         schedule = Schedule(clock=process.clock, on_jump=lambda _: None, on_stall=process.observer.stalled)
@@ -104,8 +104,8 @@ def keeping(
         schedule.every(LOOK_AT_LOG, upkeep.look_at_the_log, name="log")
         schedule.every(LOOK_AT_FILES, kept_files.check, name="files in place")
         schedule.every(SWEEP, sweep, name="retention")
-        if signals is not None:
-            schedule.every(LOOK_FOR_SIGNALS, partial(look_for_signals, signals), name="signals")
+        for what, look in digests.items():
+            schedule.every(LOOK_FOR_DIGESTS, partial(look_for, what, look), name=what)
         schedule.start()
         try:
             await first_of(ended.wait(), schedule.crashed())

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from daemon import __version__
@@ -23,7 +23,7 @@ def status_of(
     since: float,
     listen: str,
     data_dir: "Path | None",
-    kinds: Mapping[str, str],
+    channels: Collection[str],
     lag: Callable[[], Lag],
 ) -> Status:
     ready, parts = process.health.ready()
@@ -31,7 +31,7 @@ def status_of(
         process.store,
         now=process.clock.now(),
         data_dir=data_dir,
-        channels=kinds,
+        channels=channels,
         workers=() if process.alone else tuple(process.workers.all()),
         running=Running(
             pid=os.getpid(),

@@ -15,9 +15,11 @@ from daemon.app.process import Process
 from daemon.channel_settings import ChannelSettings
 from daemon.channels import build_channels
 from daemon.live_line import Terminal
+from daemon.near_digests import NearDigests
 from daemon.roles import Alerting
 from daemon.sender import Sender
 from daemon.settings import AlertSettings
+from daemon.signals import Signals
 from daemon.slack_presses import Presses
 from daemon.slack_socket import SlackSocket
 from daemon.store.outbox import Outbox
@@ -30,13 +32,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
     """``alerting`` runs on a thread, ``sender`` and ``sockets`` on the loop; ``set_channels`` may be called from any
-    thread.
+    thread. ``digests`` look for what is told beside stories, by its name; each is called with the time, every minute.
     """
 
     alerting: Alerting
     sender: Sender
     sockets: Sockets
     set_channels: Callable[[Mapping[str, ChannelSettings]], None]
+    digests: Mapping[str, Callable[[float], object]]
 
 
 def telling(
@@ -96,7 +99,16 @@ def telling(
         sockets.set_channels(channels)
         process.loop.call_soon_threadsafe(sender.set_channels, channels_of(channels))
 
-    return Telling(alerting=alerting, sender=sender, sockets=sockets, set_channels=set_channels)
+    return Telling(
+        alerting=alerting,
+        sender=sender,
+        sockets=sockets,
+        set_channels=set_channels,
+        digests={
+            "spikes and silences": Signals(process.store).round,
+            "near misses": NearDigests(process.store).round,
+        },
+    )
 
 
 def _say_already_published(terminal: Terminal, summary: AlreadyPublished, topic: str) -> None:

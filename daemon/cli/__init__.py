@@ -82,7 +82,6 @@ for name, noun in (
     ("feeds", feeds),
     ("alerts", alerts),
     ("stories", stories),
-    ("stories", stories),
     ("mutes", mutes),
     ("channels", channels),
     ("models", models),

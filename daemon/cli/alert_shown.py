@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from daemon.cli.context import fail, when
 
 if TYPE_CHECKING:
-    from consumers.model import Message, Report
+    from consumers.model import Message, Report, Story
     from daemon.store import Store
     from daemon.store.alert_names import Named
     from daemon.store.story_history import History, Telling
     from daemon.store.story_unions import OtherStory
+    from daemon.store.verdicts import Verdict
 
 _SHOWN = 12  # characters of an id: no two of a million are alike
 _OF_A_DELIVERY = {"delivery_id", "possible_repeat", "page", "thread", "follows"}  # and not of the alert
@@ -24,6 +25,15 @@ class Shown:
     alert_id: str
     message: "Message | None"
     history: "History"
+    judged: "tuple[Judged, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What somebody said of one of the story's articles."""
+
+    verdict: "Verdict"
+    title: str
 
 
 def look_up(store: "Store", named: "Named", now: float) -> Shown:
@@ -41,12 +51,25 @@ def look_up(store: "Store", named: "Named", now: float) -> Shown:
     told = {each.alert_id for each in found.tellings if each.state} | {found.union.root} | set(found.union.came_from)
     own = alert_id(found.story.topic_id, named.story_id, "first", 1)
     chosen = named.alert_id or (own if own in told else found.union.root)
+    judged = tuple(_judged(store, found.story))
     if not chosen:
-        return Shown(alert_id="", message=None, history=found)
+        return Shown(alert_id="", message=None, history=found, judged=judged)
     try:
-        return Shown(alert_id=chosen, message=Outbox(store).message(chosen), history=found)
+        return Shown(alert_id=chosen, message=Outbox(store).message(chosen), history=found, judged=judged)
     except Reject as error:
         fail(f"the alert {chosen[:_SHOWN]} cannot be shown: {error.reason}")
+
+
+def _judged(store: "Store", story: "Story") -> "Iterator[Judged]":
+    """The newest first."""
+    from daemon.store.story_details import detail
+    from daemon.store.verdicts import Verdicts
+
+    found = detail(store, story.id)
+    titles = {each.match.article.id: each.match.article.title for each in found.joined} if found else {}
+    for verdict in Verdicts(store).of(story.topic_id):
+        if verdict.article_id in titles:
+            yield Judged(verdict=verdict, title=titles[verdict.article_id])
 
 
 def _no_alert(named: "Named") -> None:
@@ -73,10 +96,16 @@ def lines(shown: Shown, now: float) -> Iterator[str]:
     from consumers.holding import muted_by
 
     history = shown.history
+    alert = f"alert {shown.alert_id[:_SHOWN]} of the " if shown.alert_id else ""
+    yield f"{alert}story {history.story.id[:_SHOWN]}, topic {history.story.topic_id}"
     yield from _others(shown)
     for mute in history.mutes:
         early = "; new facts end it early" if mute.until_new_facts else ""
         yield f"M{muted_by(mute, now)[1:]}{early}"
+    for each in shown.judged:
+        said = "relevant" if each.verdict.relevant else "not relevant"
+        note = f": {each.verdict.note}" if each.verdict.note else ""
+        yield f"Said to be {said} by {each.verdict.by or 'somebody'}, {when(each.verdict.at)}: “{each.title}”{note}"
     yield from _added(shown)
     yield from _reports(history)
     yield from _ledger(history)
@@ -172,6 +201,7 @@ def record(shown: Shown) -> dict[str, Any]:
         "absorbed": [asdict(each) for each in history.absorbed(shown.alert_id)],
         "apart": [asdict(each) for each in history.apart],
         "mutes": [asdict(mute) for mute in history.mutes],
+        "verdicts": [asdict(each.verdict) for each in shown.judged],
         "deliveries": [each for each in tellings if each["alert_id"] == shown.alert_id and each["state"]],
         "ledger": tellings,
     }

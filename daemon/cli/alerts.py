@@ -45,7 +45,8 @@ def list_alerts(
     for row in rows:
         row["at"] = iso(row["at"]) if json else when(row["at"])
         row["id"] = row["id"] if json else row["id"][:_SHOWN]
-    columns = ("id", "at", "topic", "kind", "headline", "sources", "delivered")
+        row["news"] = row["news"] if json else "; ".join(row["news"])
+    columns = ("id", "at", "topic", "kind", "news", "headline", "sources", "delivered")
     empty = "Nothing is held." if held else "No alerts yet."
     emit(rows, columns=columns, as_json=json, empty=empty)
 
@@ -92,7 +93,9 @@ def _only(store: "Store", prefix: str) -> "Named":
 
 
 def _row(alert: "Told", now: float) -> dict[str, Any]:
-    from daemon.history_words import brief
+    from dataclasses import asdict
+
+    from daemon.history_words import brief, news
 
     story = alert.story
     return {
@@ -100,6 +103,9 @@ def _row(alert: "Told", now: float) -> dict[str, Any]:
         "at": alert.at,
         "topic": alert.topic_id,
         "kind": alert.kind,
+        "why": alert.why,
+        "facts": [asdict(fact) for fact in alert.facts],
+        "news": news(alert),
         "headline": story.title if story else "(its story is no longer kept)",
         "sources": len({report.source for report in story.reports}) if story else 0,
         "independent": story.independent if story else 0,
@@ -119,6 +125,9 @@ def _digest_row(digest: "DigestRow", now: float) -> dict[str, Any]:
         "at": digest.at,
         "topic": None,
         "kind": "digest",
+        "why": digest.reason,
+        "facts": [],
+        "news": [],
         "headline": digest.title,
         "sources": None,
         "independent": None,
@@ -133,6 +142,9 @@ def _waiting_row(waiting: "WaitingStory") -> dict[str, Any]:
         "at": waiting.since,
         "topic": story.topic_id,
         "kind": "first",
+        "why": waiting.why,
+        "facts": [],
+        "news": [],
         "headline": story.title,
         "sources": len({report.source for report in story.reports}),
         "independent": story.independent,

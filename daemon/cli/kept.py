@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from daemon.cli.context import fail
 from daemon.errors import Unavailable, Unusable
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def opened(settings: "Settings") -> "Iterator[tuple[Store, OperatedLog]]":
 
     clock = SystemClock()
     if not settings.store.external and not (settings.data.dir / FILE).exists():
-        fail(f"there is no store in {settings.data.dir} yet: start `wirewatch run` first")
+        raise Unusable(f"there is no store in {settings.data.dir} yet: start `wirewatch run` first")
     with ExitStack() as stack:
         if not settings.shared:
             stack.enter_context(own(settings.data.dir, address="", clock=clock))

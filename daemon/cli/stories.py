@@ -168,6 +168,8 @@ def _row(story: "Story") -> dict[str, object]:
 
 
 def _show(found: "StoryDetail") -> None:
+    from consumers.notify.wording import counted
+
     story = found.story
     row = _row(story)
     typer.echo(plain(story.title))
@@ -176,7 +178,8 @@ def _show(found: "StoryDetail") -> None:
         typer.echo(f"Part of the story {story.merged_into} now.")
     for other in story.apart:
         typer.echo(f"Not the story {other}: somebody said so.")
-    typer.echo(f"Articles: {row['articles']}, {row['sources']} sources, {row['independent']} of them independent")
+    sources = counted(len({report.source for report in story.reports}), "source")
+    typer.echo(f"Articles: {row['articles']}, {sources}, {story.independent} of them independent")
     copies = {(report.source, report.url): report.copy_of for report in story.reports}
     for each in found.joined:
         article = each.match.article

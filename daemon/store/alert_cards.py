@@ -45,6 +45,8 @@ class DeliveryLine:
 class AlertCard:
     """One alert as it was decided, with the story as it stands now. Addresses are links, or empty.
 
+    ``headline`` is of the article that caused the alert, ``title`` of its story: empty where that is no longer kept.
+
     ``merged_into``: what its story turned out to be since it was told, where it did.
     """
 
@@ -67,6 +69,7 @@ class AlertCard:
     why: str = ""
     severity: Severity = "normal"
     facts: tuple[Fact, ...] = ()  # that it tells, the newest first
+    title: str = ""
     articles: int = 0  # of the story, listed or not
     merged_into: OtherStory | None = None
 
@@ -177,7 +180,8 @@ def _card(
         story_id=row.story_id,
         why=row.why,
         severity=row.severity,
-        facts=tuple(sorted(linked(facts_of(row)), key=lambda fact: (-fact.at, fact.key))),
+        facts=tuple(sorted(linked(facts_of(row)), key=lambda fact: -fact.at)),
+        title=story.title if story else "",
         articles=max(story.articles, len(story.reports)) if story else 0,
     )
 

@@ -14,7 +14,6 @@ from daemon.store.story_unions import OtherStory
 class AlertPage(AlertCard):
     """All but the card is of its story, as it stands now: empty where that is no longer kept."""
 
-    title: str = ""
     timeline: tuple[Fact, ...] = ()  # what its reports added, the oldest first
     ledger: tuple[Telling, ...] = ()  # by channel, then in the order of time
     absorbed: tuple[OtherStory, ...] = ()  # other stories that are one with it now
@@ -33,7 +32,6 @@ def alert_page(store: Store, alert_id: str, now: float) -> AlertPage | None:
         return AlertPage(**known)
     return AlertPage(
         **known | {"merged_into": found.merged_into(alert_id)},
-        title=found.story.title,
         timeline=found.story.facts,
         ledger=found.tellings,
         absorbed=found.absorbed(alert_id),

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, exists, or_, select, tuple_, update
 
 from consumers.holding import Hold, Mute, Quiet
 from daemon.store import ledger, mutes
 from daemon.store.digests import carry
 from daemon.store.holds import put_on_hold
-from daemon.store.outbox_rows import WAITING, Delivery, is_due, is_waiting, of_story, with_alerts
+from daemon.store.outbox_rows import Delivery, is_due, is_waiting, with_alerts
 from daemon.store.releasing import end_mutes, release
-from daemon.store.standing import decided, is_blocked, same_route, standing
+from daemon.store.standing import decided, standing
+from daemon.store.story_order import is_blocked, of_its_story, told_with
 from daemon.store.tables import alerts, deliveries
 
 _AT_ONCE = 100  # rows that are put aside in one transaction
@@ -34,8 +35,10 @@ def claim(connection: Connection, channel: str, now: float, quiet: Quiet | None)
             return claim(connection, channel, now, quiet)
         wait = _wait(connection, row, in_force, quiet, now)
         if wait is None:
-            _take_along(connection, row, now)
-            return _take(connection, row, now)
+            others = told_with(connection, row, now) if row.alert_id else ()
+            if others is None:
+                continue
+            return _take(connection, row, now, others)
         aside += put_on_hold(connection, row, wait, now)
         if aside >= _AT_ONCE:
             return None
@@ -54,12 +57,15 @@ def _due(connection: Connection, channel: str, now: float) -> Iterator[Row[Any]]
         found = connection.execute(query.where(place > (found[-1].created, found[-1].id)).limit(_PAGE)).all()
 
 
-def _take(connection: Connection, row: Row[Any], now: float) -> Delivery | None:
+def _take(connection: Connection, row: Row[Any], now: float, others: Sequence[str] = ()) -> Delivery | None:
+    """``others``: ids of what it tells as well."""
     since = row.updated if row.in_doubt else now
     mine = (_column.id == row.id, _column.attempts == row.attempts, is_waiting())
     claimed = update(deliveries).where(*mine).values(state="sending", attempts=row.attempts + 1, updated=since)
     if not connection.execute(claimed).rowcount:
         return None  # somebody else was first
+    if others and not row.carrier:  # what a digest failed to tell goes alone
+        carry(connection, row.id, others)
     return Delivery(
         id=row.id,
         alert_id=row.alert_id,
@@ -78,14 +84,15 @@ def _told_already(connection: Connection, row: Row[Any], now: float) -> bool:
     """A first alert whose story turned out to be one that is told: it was merged while this one waited."""
     if row.kind != "first":
         return False
-    stories = of_story(connection, row.story_id, row.channel)
-    told = [each for each in stories if each.kind == "first" and each.state == "sent" and same_route(each, row)]
+    told = [each for each in of_its_story(connection, row) if each.kind == "first" and each.state == "sent"]
     if not told:
         return False
     carrier = told[0].carrier or told[0].id
     values = {"state": "sent", "carrier": carrier, "provider_id": told[0].provider_id, "updated": now}
-    connection.execute(update(deliveries).where(_column.id == row.id, is_waiting()).values(values))
-    ledger.tell(connection, [row.id], "carried", now, "its story turned out to be one that was told")
+    mine = or_(and_(_column.id == row.id, is_waiting()), and_(_column.carrier == row.id, _column.state == "held"))
+    ids = connection.execute(select(_column.id).where(mine)).scalars().all()  # with what it was to tell as well
+    connection.execute(update(deliveries).where(mine).values(values))
+    ledger.tell(connection, ids, "carried", now, "its story turned out to be one that was told")
     return True
 
 
@@ -108,20 +115,3 @@ def _wait_of_digest(connection: Connection, row: Row[Any], quiet: Quiet | None, 
     if end is None or connection.execute(select(exists(carried))).scalar():
         return None
     return Hold(held="quiet hours", why="", until=end)
-
-
-def _take_along(connection: Connection, row: Row[Any], now: float) -> None:
-    """What else is due of the same kind and story is told by the same message.
-
-    Several updates are one; two first alerts are one where their stories were merged before either was told.
-    """
-    if not row.alert_id or row.carrier:
-        return
-    others = [
-        other.id
-        for other in of_story(connection, row.story_id, row.channel)
-        if other.kind == row.kind and other.state in WAITING and not other.carrier and not other.in_doubt
-        if other.id != row.id and same_route(other, row)
-    ]
-    if others:
-        carry(connection, row.id, others)

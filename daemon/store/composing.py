@@ -98,7 +98,7 @@ def _composed(connection: Connection, rows: Sequence[Row[Any]], setting: Setting
 
 def _newest_first(rows: Sequence[Row[Any]]) -> tuple[Fact, ...]:
     facts: Mapping[str, Fact] = {fact.key: fact for row in rows for fact in facts_of(row)}
-    return tuple(sorted(facts.values(), key=lambda fact: (-fact.at, fact.key)))
+    return tuple(sorted(facts.values(), key=lambda fact: -fact.at))  # of one report, the most important first
 
 
 def _status(connection: Connection, story: Story, row: Row[Any], setting: Setting) -> tuple[str, ...]:

@@ -1,30 +1,29 @@
 """A digest as it is told: by topic, by story, the newest facts first; near misses where its set times ask for them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from consumers.errors import Reject
-from consumers.model import Digest, Message, NearMiss, Topic, TopicDigest
-from consumers.scoring import NEAR
+from consumers.model import Digest, Message, TopicDigest
 from daemon.store import Store
 from daemon.store.composing import in_digest
 from daemon.store.digests import Carries
-from daemon.store.line import near_line
+from daemon.store.near_misses import NearMisses
 from daemon.store.outbox_rows import Delivery, with_alerts
 from daemon.store.standing import story_of, topic_of
 from daemon.store.tables import deliveries
-from daemon.store.topics import TopicVersions
 from daemon.wire import from_json
 
-_NEAR_A_DAY = 5  # near misses of a topic
+_ONLY_NEAR = "Nothing matched since the digest before. What follows came near."
 
 _column = deliveries.c
 
 
 def compose_digest(store: Store, delivery: Delivery, page: str) -> Digest:
-    """From the stories as they stand now. Raises ``Reject`` where nothing of it is left to tell."""
+    """From the stories as they stand now. Raises ``Reject`` where nothing of what it carries is left to tell."""
     carries = from_json(Carries, delivery.carries or "")
     with store.read() as connection:
         rows = connection.execute(
@@ -32,15 +31,16 @@ def compose_digest(store: Store, delivery: Delivery, page: str) -> Digest:
         ).all()
         told = [_topic_digest(connection, *each, page, delivery.at) for each in _by_topic(connection, rows).items()]
     told = [each for each in told if each.stories]
-    if not told and carries.reason not in ("spike", "silence"):
+    topics = _with_near_misses(store, delivery, carries, sorted(told, key=_newest_first))
+    alone = not rows and (carries.set_times or carries.reason in ("spike", "silence"))  # it carried nothing
+    if not topics and not alone:
         raise Reject("nothing that it was to tell is kept any more")
-    topics = _with_near_misses(store, delivery.channel, carries, sorted(told, key=_newest_first))
     return Digest(
         delivery_id=delivery.id,
         at=delivery.since,
         reason=carries.reason,
         title=carries.title,
-        lead=carries.lead,
+        lead=carries.lead or _ONLY_NEAR,
         topics=topics,
         page=page,
     )
@@ -83,30 +83,18 @@ def _newest_first(told: TopicDigest) -> tuple[float, str]:
 
 
 def _with_near_misses(
-    store: Store, channel: str, carries: Carries, told: Sequence[TopicDigest]
+    store: Store, delivery: Delivery, carries: Carries, told: Sequence[TopicDigest]
 ) -> tuple[TopicDigest, ...]:
     if not carries.set_times:
         return tuple(told)
+    near = NearMisses(store)
+    asking = {
+        each.topic.id: each.topic for each in near.topics(delivery.at) if each.asks(delivery.channel, carries.set_times)
+    }
+    before = near.told_until(delivery.channel, carries.set_times, carries.near_until) if asking else None
+    since = max(carries.near_since, before or 0.0)
     by_id = {each.topic_id: each for each in told}
-    for topic in TopicVersions(store).in_force().values():
-        if topic.enabled and _asks(topic, channel, carries.set_times):
-            misses = _near_misses(store, topic, carries)
-            if misses:
-                known = by_id.get(topic.id, TopicDigest(topic_id=topic.id, topic=topic.query))
-                by_id[topic.id] = TopicDigest(
-                    topic_id=topic.id, topic=known.topic, stories=known.stories, near_misses=misses
-                )
+    for topic_id, misses in near.found(asking.values(), since, carries.near_until).items():
+        known = by_id.get(topic_id, TopicDigest(topic_id=topic_id, topic=asking[topic_id].query))
+        by_id[topic_id] = replace(known, near_misses=misses)
     return tuple(by_id.values())
-
-
-def _asks(topic: Topic, channel: str, set_times: str) -> bool:
-    return any(each.near_misses and (each.channel, each.when) == (channel, set_times) for each in topic.digests)
-
-
-def _near_misses(store: Store, topic: Topic, carries: Carries) -> tuple[NearMiss, ...]:
-    found = near_line(store, topic, since=carries.near_since, until=carries.near_until, near=NEAR, per_day=_NEAR_A_DAY)
-    return tuple(
-        NearMiss(title=near.article.title, source=near.article.source, url=near.article.url, at=near.at)
-        for near in found
-        if not near.matched and carries.near_since <= near.at < carries.near_until
-    )

@@ -114,7 +114,7 @@ def _carries(cause: Cause, number: int) -> Carries:
             title = f"While it was quiet: {alerts}"
             lead = f"{alerts} came during the quiet hours."
         case "mute":
-            title, lead = f"A mute ended: it held {alerts}", f"{cause.what}: it held {alerts}."
+            title, lead = cause.what, f"It held {alerts}."
         case _:
             title = f"{alerts} at once"
             lead = f"{alerts} were waiting for this channel, so they come as one message."

@@ -1,6 +1,6 @@
 """What waited and is due: back into the queue by itself, or together as a digest. And what is too much at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, select
@@ -10,8 +10,9 @@ from daemon.store import mutes
 from daemon.store.digests import Cause, about, bring_together
 from daemon.store.holds import go, put_on_hold
 from daemon.store.ledger import tell
-from daemon.store.outbox_rows import IS_FREE, WAITING, is_due, is_released, of_story, with_alerts
-from daemon.store.standing import decided, facts_of, is_blocked, same_route, standing
+from daemon.store.outbox_rows import IS_FREE, is_due, is_released, with_alerts
+from daemon.store.standing import decided, facts_of, standing
+from daemon.store.story_order import is_at_once, is_blocked, left_before
 from daemon.store.tables import alerts, deliveries
 
 FLOOD = 10  # due deliveries; more than these come as one message where a channel needs a pause between two
@@ -38,9 +39,8 @@ def release(connection: Connection, channel: str, now: float) -> None:
     if any(ended):
         rows = connection.execute(query).all()  # with what those held
         in_force = mutes.in_force(connection, now, locked=True)
-    groups: dict[tuple[str, float], list[Row[Any]]] = {}
+    going: list[Row[Any]] = []
     together = {row.id for row in rows}
-    begun: dict[str, tuple[str, float]] = {}  # where a story's first alert is, what is added to it goes as well
     for row in rows:
         if not row.alert_id:
             go(connection, row.id, now, "")
@@ -52,12 +52,24 @@ def release(connection: Connection, channel: str, now: float) -> None:
         if is_blocked(connection, row, now, together):
             go(connection, row.id, now, "")
             continue
-        key = row.held, row.due
-        if row.kind == "first":
-            begun[row.story_id] = key
-        groups.setdefault(begun.get(row.story_id, key), []).append(row)
-    for (held, due), group in groups.items():
+        going.append(row)
+    for (held, due), group in _grouped(going, in_force).items():
         _release(connection, channel, held, due, group, in_force, now)
+
+
+def _grouped(rows: Sequence[Row[Any]], in_force: Sequence[Mute]) -> Mapping[tuple[str, float], Sequence[Row[Any]]]:
+    """By what held them until when; but a story goes as one on its route, or the later part may come first.
+
+    Where a mute that has ended is among what held it, as that says: people are told how much a mute held.
+    """
+    still = {held_by(mute) for mute in in_force}
+    causes: dict[tuple[str, bool], tuple[str, float]] = {}
+    for row in sorted(rows, key=lambda row: "mute " not in row.held or row.held in still):
+        causes.setdefault((row.story_id, is_at_once(row)), (row.held, row.due))
+    groups: dict[tuple[str, float], list[Row[Any]]] = {}
+    for row in rows:
+        groups.setdefault(causes[row.story_id, is_at_once(row)], []).append(row)
+    return groups
 
 
 def _release(
@@ -75,21 +87,13 @@ def _release(
             go(connection, row.id, now, why)
         return
     ids = [row.id for row in group]
-    if bring_together(connection, channel, cause, [*_before(connection, group, in_force, now), *ids], now):
+    if bring_together(connection, channel, cause, [*_before(connection, group), *ids], now):
         tell(connection, ids, "released", now, why)
 
 
-def _before(connection: Connection, group: Sequence[Row[Any]], in_force: Sequence[Mute], now: float) -> Sequence[str]:
-    """What was to be told of these stories before, and waits for another attempt: it goes with them."""
-    found: dict[str, None] = {}
-    for row in group:
-        for other in of_story(connection, row.story_id, row.channel):
-            waits = other.state in WAITING and not other.carrier and not other.in_doubt and other.kind == "update"
-            if waits and other.created < row.created and same_route(other, row):
-                stands = standing(connection, other)
-                if stands and decided(connection, other, stands, in_force, None, now) is None:
-                    found[other.id] = None
-    return [*found]
+def _before(connection: Connection, rows: Sequence[Row[Any]]) -> Sequence[str]:
+    """What was to be told of these stories before, and waits for another attempt or another time: it goes with them."""
+    return [*dict.fromkeys(each for row in rows for each in left_before(connection, row))]
 
 
 def _cause(
@@ -167,7 +171,9 @@ def gather(connection: Connection, channel: str, now: float, quiet: Quiet | None
     if len(told) <= FLOOD:
         return len(going) < len(rows)
     cause = Cause(key=("flood", told[0].id), reason="flood", created=told[0].created)
-    return bool(bring_together(connection, channel, cause, [row.id for row in told], now))
+    return bool(
+        bring_together(connection, channel, cause, [*_before(connection, told), *(row.id for row in told)], now)
+    )
 
 
 _ORDINARY = (_column.alert_id != "", IS_FREE, ~_column.in_doubt)

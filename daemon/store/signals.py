@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, not_, or_, select
 
 from consumers.ids import digest
 from consumers.model import Topic
@@ -13,6 +13,7 @@ from daemon.store.digests import Carries
 from daemon.store.ledger import in_chunks
 from daemon.store.outbox_rows import new_row
 from daemon.store.tables import articles, deliveries, story_matches, topic_signals, topic_versions
+from daemon.store.topics import newest_versions
 from daemon.store.upsert import insert_new
 from daemon.wire import from_json, to_json
 
@@ -47,18 +48,11 @@ class SignalRows:
 
     def topics(self) -> Sequence[Signalled]:
         """Enabled ones. Asked of the JSON as it lies there: of 100,000 topics, few want this."""
-        version = topic_versions.c
-        newest = (
-            select(version.topic_id, func.max(version.version).label("version"), func.min(version.at).label("first"))
-            .group_by(version.topic_id)
-            .subquery()
-        )
-        same = and_(version.topic_id == newest.c.topic_id, version.version == newest.c.version)
-        silence = and_(_says(version.topic, '"silence":'), not_(_says(version.topic, '"silence":null')))
-        asked = or_(_says(version.topic, '"spike":true'), silence)
-        query = select(version.topic, version.at, newest.c.first).join(newest, same).where(asked)
+        said = topic_versions.c.topic
+        silence = and_(_says(said, '"silence":'), not_(_says(said, '"silence":null')))
+        query = newest_versions().where(or_(_says(said, '"spike":true'), silence))
         with self._store.read() as connection:
-            rows = connection.execute(query.order_by(version.topic_id)).all()
+            rows = connection.execute(query.order_by(topic_versions.c.topic_id)).all()
         found = [(from_json(Topic, row.topic), row) for row in rows]
         return [Signalled(topic=topic, first=row.first, changed=row.at) for topic, row in found if topic.enabled]
 

@@ -1,16 +1,17 @@
 """How a delivery stands when it is about to go out: what ``consumers.holding`` has to know of it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from consumers.holding import Hold, Mute, Standing, hold
-from consumers.ids import delivery_id, match_id
+from consumers.ids import match_id
 from consumers.model import Fact, Story, Topic
 from daemon.store.holds import FOR_GOOD
 from daemon.store.ledger import in_chunks
-from daemon.store.outbox_rows import WAITING, of_story
+from daemon.store.outbox_rows import of_story
+from daemon.store.story_order import of_its_story
 from daemon.store.tables import stories, story_matches, topic_versions
 from daemon.wire import from_json
 
@@ -39,32 +40,6 @@ def decided(
 ) -> Hold | None:
     """Whether it waits: for a reason of its own, or since its story's first alert does."""
     return hold(stands, mutes, quiet, now) or _with_first(connection, row, now)
-
-
-def is_blocked(connection: Connection, row: Row[Any], now: float, together: Collection[str] = ()) -> bool:
-    """Something of the same story has to reach the channel before.
-
-    Its first alert; for an update, also what another delivery carries. What waits for a digest of set times is told
-    on a route of its own. ``together``: ids of what goes out with it.
-    """
-    if row.kind not in ("update", "escalation"):
-        return False
-    return any(
-        _comes_before(other, row, now)
-        for other in of_story(connection, row.story_id, row.channel)
-        if other.id != row.id and other.id not in together and other.carrier != row.id
-        if same_route(other, row)
-    )
-
-
-def _comes_before(other: Row[Any], row: Row[Any], now: float) -> bool:
-    if other.state == "held" and other.carrier:
-        return bool(row.kind == "update")
-    if other.kind == row.kind == "update" and (other.created, other.id) < (row.created, row.id):
-        released = other.state == "held" and other.due <= now
-        return bool(other.in_doubt or other.state == "sending" or released)  # the others go with it
-    unsent = other.state in (*WAITING, "sending") or (other.state == "held" and other.due <= now)
-    return bool(other.kind == "first" and unsent)
 
 
 def story_of(connection: Connection, story_id: str) -> Story | None:
@@ -98,9 +73,9 @@ def _with_first(connection: Connection, row: Row[Any], now: float) -> Hold | Non
     first = min(
         (
             each
-            for each in of_story(connection, row.story_id, row.channel)
+            for each in of_its_story(connection, row)
             if each.kind == "first" and each.state == "held" and not each.carrier and each.due > now
-            if not each.held.startswith("topic ") and same_route(each, row)
+            if not each.held.startswith("topic ")
         ),
         key=lambda each: each.due,
         default=None,
@@ -108,12 +83,6 @@ def _with_first(connection: Connection, row: Row[Any], now: float) -> Hold | Non
     if first is None:
         return None
     return Hold(held=first.held, why="waits for the first alert of its story", until=first.due)
-
-
-def same_route(one: Row[Any], other: Row[Any]) -> bool:
-    """A channel that is told at once and at set times has two deliveries of one alert."""
-    at_once: list[bool] = [row.id == delivery_id(row.alert_id, row.channel) for row in (one, other)]
-    return at_once[0] == at_once[1]
 
 
 def _told_by(connection: Connection, row: Row[Any]) -> str:

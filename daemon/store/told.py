@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, exists, select
 
-from consumers.model import Story
+from consumers.model import Article, Fact, Match, Story
 from daemon.store import Store
-from daemon.store.tables import alerts, deliveries, stories
+from daemon.store.standing import facts_of
+from daemon.store.tables import alerts, deliveries, stories, story_matches
 from daemon.wire import from_json
 
 _CHUNK = 500  # ids in one IN: SQLite before 3.32 takes 999
@@ -32,7 +33,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """An alert in a list. Without a story where that is no longer kept."""
+    """An alert in a list, as it was decided. Without a story or an article where that is no longer kept."""
 
     id: str
     topic_id: str
@@ -40,11 +41,16 @@ class Told:
     at: float
     story: Story | None
     deliveries: tuple[Progress, ...]
+    why: str = ""
+    facts: tuple[Fact, ...] = ()  # that it tells
+    article: Article | None = None  # that caused it
 
 
 def recent(store: Store, *, limit: int, topic_id: str = "", since: float = 0.0, held: bool = False) -> list[Told]:
     """The newest first; ``held``: only those that some channel is not told yet, on purpose. Raises ``Unavailable``."""
-    query = select(alerts, stories.c.story).outerjoin(stories, stories.c.id == alerts.c.story_id)
+    query = select(alerts, stories.c.story, story_matches.c.match)
+    query = query.outerjoin(stories, stories.c.id == alerts.c.story_id)
+    query = query.outerjoin(story_matches, story_matches.c.match_id == alerts.c.match_id)
     query = query.where(alerts.c.at >= since).order_by(alerts.c.at.desc(), alerts.c.id).limit(limit)
     if held:
         query = query.where(exists().where(deliveries.c.alert_id == alerts.c.id, deliveries.c.state == "held"))
@@ -61,6 +67,9 @@ def recent(store: Store, *, limit: int, topic_id: str = "", since: float = 0.0, 
             at=row.at,
             story=from_json(Story, row.story) if row.story else None,
             deliveries=progress.get(row.id, ()),
+            why=row.why,
+            facts=facts_of(row),
+            article=from_json(Match, row.match).article if row.match else None,
         )
         for row in rows
     ]

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import Select, and_, delete, func, select
 
 from consumers.model import Topic
 from daemon.store import Store
@@ -22,23 +23,26 @@ class TopicVersion:
     at: float
 
 
+def newest_versions() -> Select[Any]:
+    """The row of each topic's newest version, a removal included, and ``first``: when its first one was written."""
+    column = topic_versions.c
+    newest = (
+        select(column.topic_id, func.max(column.version).label("version"), func.min(column.at).label("first"))
+        .group_by(column.topic_id)
+        .subquery()
+    )
+    same = and_(column.topic_id == newest.c.topic_id, column.version == newest.c.version)
+    return select(topic_versions, newest.c.first).join(newest, same)
+
+
 class TopicVersions:
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def latest(self) -> dict[str, TopicVersion]:
         """The newest version of every topic, removals included. Raises ``Unavailable``."""
-        newest = (
-            select(topic_versions.c.topic_id, func.max(topic_versions.c.version).label("version"))
-            .group_by(topic_versions.c.topic_id)
-            .subquery()
-        )
-        same = and_(
-            topic_versions.c.topic_id == newest.c.topic_id,
-            topic_versions.c.version == newest.c.version,
-        )
         with self._store.read() as connection:
-            rows = connection.execute(select(topic_versions).join(newest, same)).all()
+            rows = connection.execute(newest_versions()).all()
         return {row.topic_id: _version(row.topic_id, row.version, row.topic, row.at) for row in rows}
 
     def in_force(self) -> dict[str, Topic]:

@@ -24,10 +24,10 @@ class Views:
         clock: Clock,
         status: Callable[[], Status],
         feeds: Callable[[], Mapping[str, Feed]],
-        channels: Mapping[str, str],
+        channels: Callable[[], Mapping[str, str]],
         config_parts: Sequence[str] = ("settings-file", "topics-file", "feeds-file"),
     ) -> None:
-        """``feeds`` are those in force, by id; ``channels`` is each channel's kind by name."""
+        """``feeds`` are those in force, by id; ``channels`` the kinds of those in force, by name."""
         self._store = store
         self._cards = AlertCards(store)
         self._clock = clock
@@ -69,7 +69,7 @@ class Views:
         return feed_lines(self._store, self._feeds(), limit)
 
     def channels(self) -> tuple[ChannelLine, ...]:
-        return channel_lines(self._store, dict(self._channels), self.now)
+        return channel_lines(self._store, self._channels(), self.now)
 
 
 def segments(passage: str, marks: Sequence[tuple[int, int]]) -> list[tuple[str, bool]]:

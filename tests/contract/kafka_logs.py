@@ -73,7 +73,8 @@ class KafkaUnderTest:
         self._session = session
         make_streams(self.broker)
 
-    def open(self) -> "KafkaLog":
+    def open(self, *, patient: bool = True) -> "KafkaLog":
+        """One that is not patient gives up while an outage lasts."""
         from daemon.log.kafka import KafkaLog
 
         return KafkaLog(
@@ -81,7 +82,7 @@ class KafkaUnderTest:
             quarantine=self.quarantine,
             clock=FakeClock(),
             quarantine_limit=5,
-            patience=2.0,
+            patience=30.0 if patient else 2.0,
             joining=self._joining,
             session=self._session,
         )

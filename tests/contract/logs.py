@@ -21,7 +21,9 @@ class LogUnderTest(Protocol):
 
     quarantine: FakeQuarantine
 
-    def open(self) -> Log: ...
+    def open(self, *, patient: bool = True) -> Log:
+        """One that is not patient soon says that there is an outage."""
+        ...
 
     def outage(self) -> AbstractContextManager[None]:
         """While it lasts nothing can be written."""
@@ -45,8 +47,11 @@ class SqliteUnderTest:
         self.quarantine = FakeQuarantine()
         self._path = folder / "log.sqlite"
 
-    def open(self) -> SqliteLog:
-        return SqliteLog(self._path, quarantine=self.quarantine, clock=FakeClock(), patience=0.05, quarantine_limit=5)
+    def open(self, *, patient: bool = True) -> SqliteLog:
+        patience = 30.0 if patient else 0.05
+        return SqliteLog(
+            self._path, quarantine=self.quarantine, clock=FakeClock(), patience=patience, quarantine_limit=5
+        )
 
     @contextmanager
     def outage(self) -> Iterator[None]:
@@ -65,7 +70,7 @@ class MemoryUnderTest:
         self.quarantine = FakeQuarantine()
         self._broker = fake_log.Broker()
 
-    def open(self) -> MemoryLog:
+    def open(self, *, patient: bool = True) -> MemoryLog:
         return MemoryLog(self._broker, quarantine=self.quarantine, clock=FakeClock(), quarantine_limit=5)
 
     @contextmanager

@@ -1,9 +1,13 @@
 """kill -9 under load, a few times. `make bench-crash` does it fifty times."""
 
+import pytest
+
 from benchmarks.crash import crash
 from tests.grounds import Shared
 from tests.servers.kafka import KafkaCluster
 from tests.servers.postgres import PostgresServer
+
+pytestmark = pytest.mark.timeout(1_800)  # seconds; two minutes where nothing else runs
 
 
 def test_nothing_is_lost_and_nothing_doubled_when_the_process_is_killed_under_load() -> None:

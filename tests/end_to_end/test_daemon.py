@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.grounds import Ground, ground
 from tests.scene import Desk, Item, Receiver, Site, running, wait_until
 
 AIRSTRIKES = {"id": "russian-airstrikes-syria", "query": "Russian airstrikes Syria", "channels": ["desk"]}
+PROMISE = 2.0  # seconds until an edit is in force
 FERRIES = {"id": "ferry-accidents", "query": "ferry accident", "channels": ["desk"]}
 
 FOOTBALL = Item("football", "Striker signs two-year deal", "The top scorer has signed until 2028, the club said.")
@@ -66,18 +68,29 @@ class World:
     def watch_ferries(self) -> None:
         """Returns once the second topic is in force; each test that needs it asks, for it may be the first to run."""
         self.desk.topics([AIRSTRIKES, FERRIES])
+        wait_until(self.watches_ferries, what="the new topic is in force")
 
-        def in_force() -> bool:
-            topics = json.loads(self.desk.get("/api/topics")[1])
-            return any(topic["id"] == FERRIES["id"] and topic["applied"] >= topic["version"] for topic in topics)
+    def watches_ferries(self) -> bool:
+        topics = self.asked("/api/topics")
+        return any(topic["id"] == FERRIES["id"] and topic["applied"] >= topic["version"] for topic in topics)
 
-        wait_until(in_force, seconds=20, what="the new topic is in force")
+    def asked(self, path: str) -> Any:
+        """What the page answers; one that cannot answer just now is asked again."""
+        answers: list[str] = []
+
+        def answered() -> bool:
+            status, body = self.desk.get(path)
+            answers.append(body)
+            return status == 200
+
+        wait_until(answered, what=f"{path} answers")
+        return json.loads(answers[-1])
 
     def not_ready_parts(self) -> list[dict[str, object]]:
-        return [part for body in self.desk.not_ready().values() for part in json.loads(body)["not_ready"]]
+        return [part for body in self.desk.not_ready().values() if body for part in json.loads(body)["not_ready"]]
 
     def archived(self) -> int:
-        return int(json.loads(self.desk.get("/api/status")[1])["kept"]["articles_24h"])
+        return int(self.asked("/api/status")["kept"]["articles_24h"])
 
 
 @pytest.fixture(scope="module", params=["embedded", "shared"])
@@ -85,14 +98,14 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("desk")
     world = World(folder, ground(request, folder))
     with running(world.desk):
-        wait_until(lambda: world.archived() >= 2, seconds=60, what="the backfill is archived")
+        wait_until(lambda: world.archived() >= 2, what="the backfill is archived")
         yield world
         assert world.desk.stop() == 0, "SIGTERM ends the daemon in good order"
 
 
 def test_what_a_feed_already_carried_is_archived_and_not_told(world: World) -> None:
     world.site.publish("/two", Item("marker", "Ice rink to reopen after refit", "Entry is free on the first day."))
-    wait_until(lambda: world.archived() >= 3, seconds=30, what="a later article is through")
+    wait_until(lambda: world.archived() >= 3, what="a later article is through")
     assert world.headlines() == []
     listed = world.desk.wirewatch("alerts", "list", "--json")
     assert listed.returncode == 0, listed.stderr
@@ -100,12 +113,14 @@ def test_what_a_feed_already_carried_is_archived_and_not_told(world: World) -> N
 
 
 def test_three_sites_report_one_event_and_one_alert_names_all_three(world: World) -> None:
-    for path, item in zip(("/one", "/two", "/three"), HOMS, strict=True):
-        world.site.publish(path, item)
-    wait_until(lambda: world.receiver.accepted, seconds=30, what="an alert is accepted")
+    paths = ("/one", "/two", "/three")
+    with world.site.at_one_moment(*paths):
+        for path, item in zip(paths, HOMS, strict=True):
+            world.site.publish(path, item)
+    wait_until(lambda: world.receiver.accepted, what="an alert is accepted")
     archived = world.archived()
     world.site.publish("/two", Item("marker-2", "Chess: teenager becomes grandmaster", "She needed a draw and won."))
-    wait_until(lambda: world.archived() > archived, seconds=30, what="a later article is through")
+    wait_until(lambda: world.archived() > archived, what="a later article is through")
     assert len(world.receiver.accepted) == 1
     alert = world.receiver.accepted[0].body
     assert alert["type"] == "alert.first"
@@ -116,9 +131,13 @@ def test_three_sites_report_one_event_and_one_alert_names_all_three(world: World
 
 
 def test_an_edit_of_the_topics_is_in_force_within_two_seconds(world: World) -> None:
-    saved = time.monotonic()
-    world.watch_ferries()
-    took = time.monotonic() - saved
+    took: list[float] = []
+    while min(took, default=PROMISE) >= PROMISE and len(took) < 5:  # others who work here may slow down some of them
+        world.desk.topics([AIRSTRIKES])
+        wait_until(lambda: not world.watches_ferries(), what="the topic is gone")
+        saved = time.monotonic()
+        world.watch_ferries()
+        took.append(time.monotonic() - saved)
     told = len(world.receiver.accepted)
     world.site.publish(
         "/three",
@@ -128,19 +147,25 @@ def test_an_edit_of_the_topics_is_in_force_within_two_seconds(world: World) -> N
             "A ferry hit a pier. Nine were injured in the accident.",
         ),
     )
-    wait_until(lambda: len(world.receiver.accepted) > told, seconds=30, what="the new topic alerts")
+    wait_until(lambda: len(world.receiver.accepted) > told, what="the new topic alerts")
     assert world.headlines()[-1] == "Ferry accident off Crete leaves nine injured"
-    assert took < 4, "two seconds are promised; a shared machine gets twice that"
+    assert min(took) < PROMISE, took
 
 
 def test_a_broken_edit_leaves_the_last_good_topics_in_force_and_names_the_line(world: World) -> None:
     world.desk.topics([AIRSTRIKES, {"id": "broken", "qery": "a typing error"}])
     try:
-        wait_until(lambda: "qery" in str(world.desk.not_ready()), seconds=20, what="readyz names the key")
-        said = str(world.desk.not_ready())
+        said = ""
+
+        def named() -> bool:
+            nonlocal said
+            said = str(world.desk.not_ready())
+            return "qery" in said
+
+        wait_until(named, what="readyz names the key")
         assert "topics.toml" in said
         assert "query" in said
-        wait_until(lambda: "qery" in world.desk.get("/")[1], seconds=10, what="the page names the key")
+        wait_until(lambda: "qery" in world.desk.get("/")[1], what="the page names the key")
         told = len(world.receiver.accepted)
         world.site.publish(
             "/one",
@@ -150,7 +175,7 @@ def test_a_broken_edit_leaves_the_last_good_topics_in_force_and_names_the_line(w
                 "Russian airstrikes in Syria destroyed the Aleppo airfield.",
             ),
         )
-        wait_until(lambda: len(world.receiver.accepted) > told, seconds=30, what="the old topics still alert")
+        wait_until(lambda: len(world.receiver.accepted) > told, what="the old topics still alert")
     finally:
         world.desk.topics([AIRSTRIKES, FERRIES])
     world.desk.wait_ready()
@@ -174,9 +199,9 @@ def test_a_receiver_that_is_down_gets_the_alert_when_it_is_back(world: World) ->
             "ferry-2", "Two ferries collide in Bergen fjord accident", "The ferry accident happened in fog off Bergen."
         ),
     )
-    wait_until(lambda: world.receiver.refused > refused, seconds=30, what="a first attempt")
+    wait_until(lambda: world.receiver.refused > refused, what="a first attempt")
     world.receiver.status = 200
-    wait_until(lambda: len(world.receiver.accepted) > told, seconds=60, what="the alert arrives after all")
+    wait_until(lambda: len(world.receiver.accepted) > told, what="the alert arrives after all")
     assert "collide" in world.headlines()[-1]
 
 
@@ -188,13 +213,13 @@ def test_a_channel_that_refuses_for_good_keeps_its_alerts_until_a_test_arrives(w
         "/one",
         Item("ferry-3", "Ferry sinks in the Sulu Sea", "The accident of the ferry Luzon Star cost two lives off Jolo."),
     )
-    wait_until(lambda: "'part': 'channel:desk'" in str(world.not_ready_parts()), seconds=30, what="it is told")
+    wait_until(lambda: "'part': 'channel:desk'" in str(world.not_ready_parts()), what="it is told")
     listed = json.loads(world.desk.wirewatch("channels", "list", "--json").stdout)
     assert [row["state"] for row in listed if row["name"] == "desk"] == ["disabled"]
     world.receiver.status = 200
     mended = world.desk.wirewatch("channels", "test", "desk")
     assert mended.returncode == 0, mended.stderr
-    wait_until(lambda: len(world.receiver.accepted) > told + 1, seconds=30, what="the alert follows the test")
+    wait_until(lambda: len(world.receiver.accepted) > told + 1, what="the alert follows the test")
     assert "Sulu" in world.headlines()[-1]
     world.desk.wait_ready()
 
@@ -203,8 +228,15 @@ def test_a_record_that_cannot_be_read_is_set_aside_and_the_rest_goes_on(world: W
     world.desk.ground.append("articles", b"{broken")
     archived = world.archived()
     world.site.publish("/one", Item("after", "Lighthouse diary found in attic", "It covers the winters to 1891."))
-    wait_until(lambda: world.archived() > archived, seconds=30, what="a later article is through")
-    letters = json.loads(world.desk.wirewatch("dead-letters", "list", "--json").stdout)
+    wait_until(lambda: world.archived() > archived, what="a later article is through")
+    letters: list[dict[str, object]] = []
+
+    def set_aside() -> bool:
+        """On another partition it may be read after that article."""
+        letters[:] = json.loads(world.desk.wirewatch("dead-letters", "list", "--json").stdout)
+        return bool(letters)
+
+    wait_until(set_aside, what="it is set aside")
     assert [letter["stream"] for letter in letters] == ["articles"]
     dropped = world.desk.wirewatch("dead-letters", "drop", "--all", "--yes")
     assert dropped.returncode == 0, dropped.stderr
@@ -224,4 +256,4 @@ def test_the_page_shows_the_alert(world: World) -> None:
         "depot", "Russian jets bomb oil depot near Palmyra", "Russian airstrikes in Syria hit a depot on Sunday."
     )
     world.site.publish("/one", depot)
-    wait_until(lambda: "site-one.example/depot" in world.desk.get("/")[1], seconds=30, what="the page shows the alert")
+    wait_until(lambda: "site-one.example/depot" in world.desk.get("/")[1], what="the page shows the alert")

@@ -121,11 +121,9 @@ def feeds(world: World) -> dict[str, dict[str, object]]:
 
 
 def test_every_publisher_is_polled_again_and_no_role_had_to_be_restarted(world: World) -> None:
-    wait_until(lambda: {*world.bad, "/dirty"} <= world.hostile.asked, seconds=30, what="every publisher was asked")
-    wait_until(lambda: world.site.polled("/honest") >= 3, seconds=30, what="the honest publisher is asked on")
-    wait_until(
-        lambda: all(row["last_poll"] for row in feeds(world).values()), seconds=40, what="every poll is recorded"
-    )
+    wait_until(lambda: {*world.bad, "/dirty"} <= world.hostile.asked, what="every publisher was asked")
+    wait_until(lambda: world.site.polled("/honest") >= 3, what="the honest publisher is asked on")
+    wait_until(lambda: all(row["last_poll"] for row in feeds(world).values()), what="every poll is recorded")
     assert world.restarts() == {}
     assert world.desk.get("/healthz")[0] == 200
 
@@ -140,10 +138,10 @@ def test_a_publisher_whose_headers_are_broken_is_read_all_the_same(world: World)
 
 def test_news_of_an_honest_publisher_and_of_a_dirty_one_are_both_told(world: World) -> None:
     world.site.publish("/honest", HOMS)
-    wait_until(lambda: world.told("Homs"), seconds=30, what="the honest report is told")
+    wait_until(lambda: world.told("Homs"), what="the honest report is told")
     world.hostile.dirty = DIRTY
-    wait_until(lambda: world.told("Aleppo"), seconds=30, what="the dirty report is told")
-    wait_until(lambda: "Aleppo" in world.output.read_text(), seconds=10, what="the console shows it")
+    wait_until(lambda: world.told("Aleppo"), what="the dirty report is told")
+    wait_until(lambda: "Aleppo" in world.output.read_text(), what="the console shows it")
     assert world.restarts() == {}
 
 

@@ -17,6 +17,7 @@ from daemon.store import Store
 from daemon.store.mutes import Mutes
 from daemon.store.opening import open_store
 from daemon.store.story_edits import StoryEdits
+from daemon.store.verdicts import Verdict, Verdicts
 from tests.alert_samples import ALERT, NOON
 from tests.fake_channels import put_alert
 from tests.fake_events import START, Events
@@ -188,3 +189,17 @@ def test_reports_that_added_nothing_are_counted_and_copies_are_named(store: Stor
     assert "Reports: 30 of 23 sources, 22 independent\n" in shown
     assert "site-three.example (copy of example.org): Warplanes strike" in shown
     assert "  18 more added nothing new\n" in shown
+
+
+def test_it_says_which_story_it_is_of_and_who_found_it_relevant_or_not(store: Store, tmp_path: Path) -> None:
+    desk, first, _ = told_fire(store)
+    report = fire("a.example", 12).article
+    said = {"topic_id": HARBOUR.id, "article_id": report.id, "relevant": False, "at": START + 90}
+    Verdicts(store).put([Verdict(**said, by="berta", note="an old one"), Verdict(**(said | {"article_id": "other"}))])
+    shown = wirewatch(tmp_path, "alerts", "show", first).stdout
+    story = desk.story(fire("a.example", 12)).id
+    assert f"\nalert {first[:12]} of the story {story[:12]}, topic harbour\n" in shown
+    assert f"Said to be not relevant by berta, 2026-09-21 14:14 UTC: “{report.title}”: an old one" in shown
+    assert shown.count("Said to be") == 1
+    (verdict,) = json.loads(wirewatch(tmp_path, "alerts", "show", first, "--json").stdout)["verdicts"]
+    assert (verdict["by"], verdict["relevant"]) == ("berta", False)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from consumers.model import Escalation, Topic, Updates
 from daemon.cli import app
 from daemon.clock import SystemClock
 from daemon.control import ControlServer, own
@@ -18,8 +19,10 @@ from daemon.store.opening import open_store
 from daemon.store.outbox import Disabled, Outbox
 from tests.alert_samples import ALERT, NOON
 from tests.fake_channels import put_alert
+from tests.fake_events import Events
 from tests.fake_webhook import FakeWebhook
 from tests.held_alerts import HOUR, Night
+from tests.told_story import ToldStories
 
 
 @pytest.fixture
@@ -57,6 +60,44 @@ def test_the_list_shows_each_alert_and_what_became_of_it(store: Store, tmp_path:
     (row,) = json.loads(wirewatch(tmp_path, "alerts", "list", "--json").stdout)
     assert (row["sources"], row["independent"], row["topic"]) == (3, 2, ALERT.topic_id)
     assert row["at"] == "2025-11-21T14:02:00Z"
+
+
+def told_fire(store: Store, updates: Updates) -> None:
+    """A fire that kills twelve, then nineteen, then is reported by three within minutes; a day ago each."""
+    topic = Topic(id="harbour", query="Fires", updates=updates, escalate=Escalation(sources=3, within=1800.0))
+    desk, events = ToldStories(store, topic), Events()
+    for minute, (source, toll) in enumerate((("a.example", 12), ("b.example", 19), ("c.example", 19))):
+        report = events.report("fire", source, toll=toll, at=NOON + 60 * minute, reworded=True)
+        desk.tell(report, at=NOON + 60 * minute)
+
+
+def test_the_list_says_what_an_update_told_and_why_an_escalation_came_beside_the_title_of_the_story(
+    store: Store, tmp_path: Path
+) -> None:
+    told_fire(store, "new-facts")
+    listed = json.loads(wirewatch(tmp_path, "alerts", "list", "--json").stdout)
+    escalation, update, first = listed
+    assert [row["kind"] for row in listed] == ["escalation", "update", "first"]
+    assert first["news"] == []
+    assert update["news"] == ["toll 12 → 19 (b.example)"]
+    assert [(fact["text"], fact["source"]) for fact in update["facts"]] == [("toll 12 → 19", "b.example")]
+    assert "killed 19 people" in update["facts"][0]["quote"]
+    assert escalation["news"] == [escalation["why"]] == ["3 independent sources within 30 minutes"]
+    assert {row["headline"] for row in listed} == {"harbour fire fireology: a.example version 0"}
+    shown = wirewatch(tmp_path, "alerts", "list").stdout
+    for row in listed:
+        (line,) = (line for line in shown.splitlines() if line.startswith(row["id"][:12]))
+        assert "; ".join(row["news"]) in line
+        assert row["headline"] in line
+
+
+def test_an_update_that_adds_no_fact_is_listed_with_the_report_that_it_told(store: Store, tmp_path: Path) -> None:
+    told_fire(store, "all")
+    desk, events = ToldStories(store, Topic(id="harbour", query="Fires", updates="all")), Events()
+    desk.tell(events.report("fire", "d.example", toll=19, at=NOON + 300, reworded=True), at=NOON + 300)
+    newest = json.loads(wirewatch(tmp_path, "alerts", "list", "--json").stdout)[0]
+    assert (newest["kind"], newest["facts"]) == ("update", [])
+    assert newest["news"] == ["another report: “harbour fire fireology: d.example version 0” (d.example)"]
 
 
 def test_the_list_can_be_narrowed(store: Store, tmp_path: Path) -> None:

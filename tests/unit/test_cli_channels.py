@@ -138,3 +138,37 @@ def test_what_an_article_says_moves_no_cursor(desk: Path, store: Store) -> None:
     put_alert(store, 1)
     (desk / "desk.j2").write_text(r"{{ '\x1b[2J' }}{{ passage.text }}")
     assert "\x1b" not in wirewatch(desk, "channels", "preview", "desk").stdout
+
+
+def test_the_check_refuses_a_channel_that_the_daemon_could_not_make_and_names_its_line(desk: Path) -> None:
+    (desk / "wirewatch.toml").write_text(SETTINGS.replace('url_env = "NO_SUCH_URL"', 'url = "nosuch://hunter2"'))
+    checked = wirewatch(desk, "config", "check")
+    line = 1 + SETTINGS.splitlines().index("[channel.phone]")
+    assert checked.exit_code == 1
+    assert f"{desk / 'wirewatch.toml'}:{line}: channel.phone: Apprise makes nothing of this address" in checked.stderr
+    assert "hunter2" not in checked.output
+
+
+def test_one_wrong_channel_is_no_reason_to_call_the_others_unknown(desk: Path) -> None:
+    (desk / "wirewatch.toml").write_text(SETTINGS + 'quiet_hours = "22:00"\n')
+    (desk / "topics.toml").write_text('[[topic]]\nquery = "floods"\nchannels = ["hook", "post", "console"]\n')
+    checked = wirewatch(desk, "config", "check")
+    assert checked.exit_code == 1
+    assert "channel.hook.quiet_hours" in checked.stderr
+    assert f"{desk / 'topics.toml'}: ok, 1 topic" in checked.stdout
+    (desk / "topics.toml").write_text('[[topic]]\nquery = "floods"\nchannels = ["hok"]\n')
+    assert 'did you mean "hook"?' in wirewatch(desk, "config", "check").stderr
+
+
+def test_topics_are_not_checked_against_settings_that_cannot_be_read(desk: Path) -> None:
+    (desk / "wirewatch.toml").write_text("[channel.desk\n")
+    (desk / "topics.toml").write_text('[[topic]]\nquery = "floods"\nchannels = ["desk"]\n')
+    checked = wirewatch(desk, "config", "check")
+    assert checked.exit_code == 1
+    assert f"{desk / 'topics.toml'}: not checked" in checked.stderr
+
+
+def test_a_template_for_a_webhook_is_refused_with_its_line(desk: Path) -> None:
+    (desk / "wirewatch.toml").write_text(SETTINGS + 'template = "desk.j2"\n')
+    line = 1 + len(SETTINGS.splitlines())
+    assert f":{line}: channel.hook.template: a webhook is sent JSON" in wirewatch(desk, "config", "check").stderr

@@ -119,7 +119,7 @@ async def with_a_daemon(install: Install, wrap: Callable[[Answer], Answer], *arg
         stop = asyncio.Event()
         server = ControlServer(Path(me.socket), {**mine, "replay": wrap(mine["replay"])})
         running = asyncio.create_task(server.run(stop))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not Path(me.socket).exists():
                 await asyncio.sleep(0)
         done = await asyncio.to_thread(install, *args)

@@ -222,7 +222,7 @@ async def test_beside_a_daemon_the_owner_keeps_the_verdicts(desk: Desk) -> None:
     ):
         stop = asyncio.Event()
         server = asyncio.create_task(ControlServer(Path(me.socket), verbs(store, log, SystemClock())).run(stop))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not Path(me.socket).exists():
                 await asyncio.sleep(0)
         result = await asyncio.to_thread(desk.said, "--relevant", FLED.id)

@@ -214,7 +214,7 @@ async def test_a_webhook_is_dialled_and_sent_nothing():
     port = server.sockets[0].getsockname()[1]
     hook = WebhookChannel(type="webhook", url=f"http://127.0.0.1:{port}/T0/hunter2")
     finding = await one(hook)
-    await asyncio.wait_for(done.wait(), 10)
+    await asyncio.wait_for(done.wait(), 60)
     server.close()
     assert finding.state == "ok"
     assert received == [b""]

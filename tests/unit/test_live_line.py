@@ -117,6 +117,6 @@ async def test_the_live_line_ends_clean_when_the_daemon_stops():
     task = asyncio.create_task(LiveLine(terminal(screen), figures, HeldClock()).run(stop))
     await drawn.wait()
     stop.set()
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, 60)
     assert "feeds 0/3 due" in screen.getvalue()
     assert screen.lines() == [""]

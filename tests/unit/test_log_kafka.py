@@ -173,7 +173,10 @@ def test_a_removal_is_a_record_without_value(broker: Broker, log: KafkaLog) -> N
     assert [value is None for _, value in everything(broker, "topics")] == [False, True]
 
 
-def test_the_end_of_a_transaction_is_no_record_and_holds_nobody_up(broker: Broker, log: KafkaLog) -> None:
+def test_the_end_of_a_transaction_is_no_record_and_holds_nobody_up(
+    broker: Broker, open_log: Callable[..., KafkaLog]
+) -> None:
+    log = open_log(patience=30.0)
     producer = Producer({"bootstrap.servers": ",".join(broker.servers), "transactional.id": uuid.uuid4().hex})
     producer.init_transactions(30)
     producer.begin_transaction()
@@ -186,7 +189,7 @@ def test_the_end_of_a_transaction_is_no_record_and_holds_nobody_up(broker: Broke
     assert [one.id for one in take(reader, 1)] == ["a0"]
     started = time.monotonic()
     assert list(reader.read(1, 0.0)) == []
-    assert time.monotonic() - started < 4  # within its patience
+    assert time.monotonic() - started < 24  # within its patience
 
 
 def test_a_record_that_is_too_long_is_cut_and_marked(broker: Broker, open_log: Callable[..., KafkaLog]) -> None:
@@ -264,7 +267,7 @@ def test_a_reader_that_comes_and_goes_is_noticed_by_nobody(open_log: Callable[..
     assert sorted(committed) == sorted(appended)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -290,7 +293,7 @@ def test_members_that_read_two_streams_in_turns_come_to_rest(
 
     threads = [in_thread(partial(read_in_turns, open_log(joining=0.02))) for _ in range(2)]
     rounds, resting = 0, time.monotonic()
-    deadline = resting + 30
+    deadline = resting + 120
     while time.monotonic() - resting < 2.0:
         assert time.monotonic() < deadline, f"{rounds} times the partitions were dealt out, and still it goes on"
         stop.wait(0.05)
@@ -303,14 +306,14 @@ def test_members_that_read_two_streams_in_turns_come_to_rest(
 
 
 def test_a_reader_that_closes_makes_room_at_once(open_log: Callable[..., KafkaLog]) -> None:
-    log, other = open_log(), open_log()
+    log, other = open_log(session=60.0), open_log(session=60.0)
     log.append(ARTICLES, articles(20))
     reader = log.reader(ARTICLES, "match")
     take(reader, 20)
     reader.close()
     started = time.monotonic()
     assert len(take(other.reader(ARTICLES, "match"), 20)) == 20
-    assert time.monotonic() - started < 5  # a member that just dies is missed after 10
+    assert time.monotonic() - started < 30  # a member that just dies is missed after 60
 
 
 def test_records_in_quarantine_are_done(broker: Broker, open_log: Callable[..., KafkaLog]) -> None:
@@ -421,7 +424,7 @@ def test_opening_a_cluster_s_log_asks_nobody_and_writes_nothing(tmp_path: Path) 
         "kafka://127.0.0.1:1", tmp_path / "data", quarantine=FakeQuarantine(), clock=FakeClock(), broker=broker
     )
     assert isinstance(opened, KafkaLog)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5  # who asks is patient for ten
     assert opened.trim(0.0) == 0
     opened.close()
     assert not (tmp_path / "data").exists()

@@ -192,7 +192,7 @@ async def test_a_failing_slack_is_tried_again_and_may_have_posted(slack: Setup, 
 async def test_a_slack_that_hangs_is_given_a_deadline(slack: Setup) -> None:
     slack[0].answers = ["hang"]
     with pytest.raises(Unanswered):
-        await bot(slack, timeout=0.1).send(ALERT)
+        await bot(slack, timeout=1.0).send(ALERT)
 
 
 async def test_a_slack_that_cannot_be_reached_has_surely_not_posted(slack: Setup) -> None:

@@ -341,3 +341,10 @@ def test_whatever_is_written_is_refused_or_renders_any_alert(source: str) -> Non
     for message in (MANY, replace(ALERT, headline=HOSTILE, reports=())):
         rendered = template(message)
         assert not (rendered.text and rendered.note)
+
+
+def test_a_filter_that_is_not_there_is_told_with_those_that_are() -> None:
+    told = refused("{{ headline }}\n{{ facts|tojson }}")
+    assert (told.line, told.message.startswith('there is no filter "tojson": there are ')) == (2, True)
+    assert "truncate" in told.message
+    assert "_" not in told.message

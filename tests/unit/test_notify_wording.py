@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.model import FactKind, Message, TopicDigest
-from consumers.notify import wording, wording_digest
+from consumers.notify import console, mail_html, mail_text, slack_digest, wording, wording_digest
 from consumers.notify.wording_digest import Detail, shares
 from tests.alert_samples import (
     ACTOR,
@@ -46,6 +46,12 @@ def test_a_sentence_that_says_several_facts_is_quoted_once() -> None:
     assert wording.quotes(()) == []
 
 
+def test_a_headline_that_is_the_fact_itself_is_not_quoted_below_it() -> None:
+    stated = replace(PLACE, kind="statement", text="Ministry denies strike", quote="Ministry denies\nstrike")
+    assert wording.quotes((stated, TOLL)) == ["", f"“{TOLL.quote}”"]
+    assert wording.quotes((replace(stated, quote="Ministry denies strike, again"),)) != [""]
+
+
 def test_an_escalation_is_urgent_and_says_why() -> None:
     assert wording.news(ESCALATION)[0] == "Urgent: 3 independent sources within 30 minutes"
     assert wording.moment(ESCALATION, LATER) == "urgent · 15:13 UTC"
@@ -74,6 +80,7 @@ def test_a_line_of_the_timeline_has_its_time_and_source() -> None:
 
 def test_an_update_that_adds_no_fact_names_its_report() -> None:
     assert wording.news(MORE) == ["Another report: “Toll rises to 19” (site-two.example)"]
+    assert wording.status_lines(MORE) == []  # it is said once
     elsewhere = replace(MORE, url="")
     assert wording.news(elsewhere) == ["Another report: “Toll rises to 19” (site-two.example)"]  # the newest
 
@@ -92,6 +99,8 @@ def test_the_counter_says_how_much_there_is_by_now_and_nothing_twice() -> None:
 
 def test_what_was_known_before_is_the_newest_first_without_the_news() -> None:
     assert wording.earlier(UPDATE) == (PLACE, ACTOR)
+    beside = replace(PLACE, key="less", kind="number", text="wounded 40")  # of the same report, and less important
+    assert wording.earlier(replace(UPDATE, timeline=(ACTOR, PLACE, beside, TOLL))) == (PLACE, beside, ACTOR)
 
 
 def test_what_became_of_a_story_is_said_in_sentences() -> None:
@@ -107,7 +116,7 @@ def test_what_became_of_a_story_is_said_in_sentences() -> None:
 
 def test_everything_has_a_sentence() -> None:
     assert wording.sentence(DIGEST) == "Digest of 07:00 Europe/Paris · 3 stories"
-    assert wording.sentence(replace(DIGEST, title=" ", topics=())) == "Digest"
+    assert wording.sentence(replace(DIGEST, title=" ", topics=())) == "Digest · nothing new"
     assert wording.sentence(UPDATE) == wording.sentence(ALERT)
     assert wording.sentence(NOTICE) == "Wirewatch: channel desk is disabled"
 
@@ -123,9 +132,26 @@ def test_every_line_of_a_hostile_story_is_one_readable_line(message: Message) ->
 # -- digests
 
 
+def test_a_spike_has_no_stories_and_is_not_called_nothing_new() -> None:
+    spike = replace(DIGEST, reason="spike", title="Spike: floods", lead="41 articles in an hour.", topics=())
+    assert wording.sentence(spike) == "Spike: floods"
+    shown = {
+        "console": console.render(spike, now=LATER, width=90, colour=False),
+        "mail": mail_text.digest_text(spike, LATER, Detail()),
+        "mail as HTML": mail_html.digest_html(spike, "Spike: floods", LATER, Detail()),
+        "Slack": str(slack_digest.blocks(spike, LATER)),
+    }
+    assert [name for name, text in shown.items() if "nothing new" in text] == []
+    assert shown["console"].startswith("Spike: floods · 15:42 UTC\n41 articles in an hour.\n")
+    assert shown["mail"].startswith("Spike: floods\n15:42 UTC\n41 articles in an hour.\n")
+    assert "*Spike: floods*\\n41 articles in an hour." in shown["Slack"]
+
+
 def test_a_digest_adds_up() -> None:
     assert wording_digest.tally(DIGEST) == "3 stories in 2 topics, 1 urgent"
-    assert wording_digest.tally(replace(DIGEST, topics=DIGEST.topics[2:])) == "nothing new"
+    near = replace(DIGEST, topics=DIGEST.topics[2:])
+    assert wording_digest.tally(near) == "nothing new"
+    assert wording.sentence(near) == "Digest of 07:00 Europe/Paris · nothing new"
     assert [(each.topic, each.counts) for each in wording_digest.sections(DIGEST, Detail())] == [
         ("Russian airstrikes Syria", "2 stories"),
         ("River floods in Europe", "1 story"),

@@ -11,6 +11,7 @@ from consumers.facts_known import MAX_NAMES, MAX_SAID, MAX_VALUES
 from consumers.facts_numbers import numbers, shown
 from consumers.facts_reading import words_in
 from consumers.model import Article
+from consumers.nations import TOKEN, tokens
 from consumers.novelty import both_known, changed, first_known, learned, new_facts
 from tests.novelty_pairs import article, pairs
 
@@ -66,6 +67,11 @@ def test_two_stories_know_together_what_their_articles_state(one: Article, two: 
     assert apart == learned(learned(first_known(one), two), three)
     assert both_known(apart, apart) == apart
     assert new_facts(two, apart) == ()
+
+
+@given(_TEXTS)
+def test_words_are_those_that_the_pattern_finds(text: str) -> None:
+    assert tokens(text) == TOKEN.findall(text)
 
 
 @given(articles(), articles())

@@ -12,7 +12,7 @@ from daemon.store import Store
 from daemon.store.holds import FOR_GOOD
 from daemon.store.mutes import Mutes
 from daemon.store.outbox import Delivery, Outbox
-from daemon.store.tables import alerts, articles, scores, stories
+from daemon.store.tables import alerts, stories
 from daemon.store.upsert import insert_new
 from tests.alert_samples import ACTOR, ALERT, NOON, NOTICE, PLACE, TOLL
 from tests.fake_channels import put_alert, row_of, states
@@ -25,6 +25,7 @@ from tests.held_alerts import (
     history,
     muted,
     put_more,
+    put_near_miss,
     put_topic,
     rows,
     wait_for,
@@ -251,15 +252,6 @@ def test_a_digest_of_which_nothing_is_kept_is_rejected_and_one_with_something_le
         outbox.compose(delivery)
 
 
-def put_near_miss(store: Store, id_: str, seen: float, score: float = 0.4) -> None:
-    article = {"id": id_, "revision": 1, "feed_id": "f", "source": "example.org", "url": f"https://example.org/{id_}"}
-    article |= {"title": f"Nearly {id_}", "text": "", "published": None, "seen": seen, "lang": "", "backfill": False}
-    scored = {"topic_id": TOPIC.id, "article_id": id_, "topic_version": 1, "score": score, "passage": 1}
-    with store.write() as connection:
-        insert_new(articles, [article], connection=connection)
-        insert_new(scores, [{**scored, "matched": False, "gate": "", "at": seen}], connection=connection)
-
-
 def test_near_misses_since_the_digest_before_are_told_where_its_topic_asks_for_them(store: Store) -> None:
     day = 24 * HOUR
     put_near_miss(store, "old", NOON - 1)
@@ -288,7 +280,7 @@ def test_a_mute_tells_what_it_held_when_its_time_is_over(store: Store) -> None:
     assert told(outbox, NOON + 1) == []
     digest = digest_of(told(outbox, NOON + HOUR))
     assert digest.reason == "mute"
-    assert digest.lead == "The mute of Ana on “Russian airstrikes Syria” ended: it held 3 alerts."
+    assert (digest.title, digest.lead) == ("The mute of Ana on “Russian airstrikes Syria” ended", "It held 3 alerts.")
     assert {rows(store)[id_].state for id_ in ids} == {"sent"}
     assert not Mutes(store).in_force(NOON + HOUR)
 
@@ -298,8 +290,11 @@ def test_a_mute_that_ended_says_what_it_was_for(store: Store) -> None:
     Mutes(store).add(replace(muted("topic", TOPIC.id), comment="covered already"))
     outbox = Outbox(store)
     assert told(outbox, NOON + 1) == []
-    lead = digest_of(told(outbox, NOON + HOUR)).lead
-    assert lead == "The mute of Ana on “Russian airstrikes Syria” (covered already) ended: it held 1 alert."
+    digest = digest_of(told(outbox, NOON + HOUR))
+    assert (digest.title, digest.lead) == (
+        "The mute of Ana on “Russian airstrikes Syria” (covered already) ended",
+        "It held 1 alert.",
+    )
 
 
 def test_a_mute_that_held_nothing_ends_in_silence(store: Store) -> None:
@@ -315,7 +310,10 @@ def test_a_mute_that_is_taken_back_tells_at_once_what_it_held(store: Store) -> N
     assert Mutes(store).end(mute.id, NOON + 5, "ended by Bob")
     assert outbox.due_channels(NOON + 5) == {"desk"}
     digest = digest_of(told(outbox, NOON + 5))
-    assert digest.lead == f"The mute of Ana on “{ALERT.headline} (1)” ended (ended by Bob): it held 1 alert."
+    assert (digest.title, digest.lead) == (
+        f"The mute of Ana on “{ALERT.headline} (1)” ended (ended by Bob)",
+        "It held 1 alert.",
+    )
 
 
 def test_new_facts_end_a_mute_early_and_what_it_held_is_told_before_them(store: Store) -> None:
@@ -328,7 +326,8 @@ def test_new_facts_end_a_mute_early_and_what_it_held_is_told_before_them(store: 
     (news,) = put_more(store, 1, 2, facts=[TOLL])
     digest, message = told(outbox, NOON + 3)
     assert isinstance(digest, Digest)
-    assert digest.lead.endswith("ended (new: toll 12 → 19): it held 2 alerts.")
+    assert digest.title.endswith("ended (new: toll 12 → 19)")
+    assert digest.lead == "It held 2 alerts."
     assert message.delivery_id == news
     assert not Mutes(store).in_force(NOON + 3)
 
@@ -381,7 +380,7 @@ def test_a_muted_source_tells_what_it_held_when_the_mute_ends(store: Store) -> N
     outbox = Outbox(store)
     Mutes(store).add(muted("source", "example.org"))
     assert told(outbox, NOON + 1) == []
-    assert digest_of(told(outbox, NOON + HOUR)).lead == "The mute of Ana on example.org ended: it held 1 alert."
+    assert digest_of(told(outbox, NOON + HOUR)).title == "The mute of Ana on example.org ended"
 
 
 # -- the order within a story

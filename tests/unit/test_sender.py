@@ -209,7 +209,7 @@ async def test_a_stop_lets_finish_what_is_on_the_wire_and_starts_nothing_new(sto
     first, second = (put_alert(store, number)[0] for number in (1, 2))
     desk = FakeChannel(answers=["hang"])
     async with Sending(store, {"desk": desk}) as sending:
-        await asyncio.wait_for(desk.called.wait(), 10)
+        await asyncio.wait_for(desk.called.wait(), 60)
         sending.stop.set()
         await asyncio.sleep(0)
         desk.release.set()

@@ -51,6 +51,8 @@ def coming(times: SetTimes, after: float, count: int) -> list[str]:
     [
         ("07:00 Europe/Paris weekdays", "07:00 Europe/Paris weekdays"),
         ("18:30, 7:00 utc", "07:00,18:30 UTC"),
+        ("07:00 Europe/Paris, weekdays", "07:00 Europe/Paris weekdays"),
+        ("07:00, 18:30, America/New York, Mon, Thu", "07:00,18:30 America/New_York Mon,Thu"),
         ("07:00 07:00 UTC", "07:00 UTC"),
         ("Mon,Thu 09:00 America/New_York", "09:00 America/New_York Mon,Thu"),
         ("09:00 Europe/Paris Mon-Fri", "09:00 Europe/Paris weekdays"),

@@ -381,7 +381,7 @@ async def test_a_fetcher_that_stops_while_the_store_is_away_stops_all_the_same(w
     fetcher = await world.join("a")
     await world.seconds(1)
     fetcher.link.down = True
-    await asyncio.wait_for(world.leave("a"), 5)
+    await asyncio.wait_for(world.leave("a"), 60)
     assert fetcher.sharding.held == set()
     await world.join("b")
     await world.seconds(TTL + 2)

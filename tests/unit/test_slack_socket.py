@@ -70,11 +70,11 @@ class Running:
     works: asyncio.Event
 
     async def working(self) -> None:
-        await asyncio.wait_for(self.works.wait(), 20)
+        await asyncio.wait_for(self.works.wait(), 60)
 
     async def end(self) -> None:
         self.stop.set()
-        await asyncio.wait_for(self.task, 20)
+        await asyncio.wait_for(self.task, 60)
 
 
 @asynccontextmanager
@@ -462,7 +462,7 @@ async def test_a_press_under_way_is_finished_before_it_stops(
         await slack.until(lambda: ("after", 0) in slack.acknowledged)  # so the press before it has been read
         one.stop.set()
         desk.busy.set()
-        await asyncio.wait_for(one.task, 20)
+        await asyncio.wait_for(one.task, 60)
         assert ("last", 0) in slack.acknowledged
         assert len(slack.replied) == len(desk.kept) == 1
         await slack.until(lambda: not slack.live)
@@ -474,4 +474,4 @@ async def test_it_stops_at_once_while_it_waits_for_its_next_attempt(
     slack.answers = ["invalid_auth"]
     async with running(slack, desk, threads, until_changed=300.0) as one:
         await slack.until(lambda: slack.opened == 1)
-        await asyncio.wait_for(one.end(), 5)
+        await asyncio.wait_for(one.end(), 60)

@@ -392,6 +392,70 @@ def test_what_happens_alike_in_two_countries_is_two_stories_also_in_a_young_topi
     assert sorted(len(story.reports) for story in stories.values()) == [1, 2]
 
 
+CITIES = (
+    "Porto Gdansk Leeds Turin Lyon Malmo Ghent Bilbao Graz Split Varna Cork Tampere Aarhus Bergen Kosice Riga".split()
+)
+
+
+def test_what_a_template_says_of_many_towns_is_a_story_for_each_and_goes_on_there(embedder: TextEmbedder) -> None:
+    fires = [
+        article(
+            f"Factory fire in {city} kills {number + 2}",
+            f"A fire at a factory in {city} killed {number + 2} people on Monday, officials said. Firefighters fought "
+            f"the blaze in {city} for hours. Police in {city} said the cause was under investigation.",
+        )
+        for number, city in enumerate(CITIES)
+    ]
+    later = [
+        article(
+            f"Toll of factory fire in {city} rises to {number + 9}",
+            f"The toll of a factory fire in {city} rose to {number + 9}, officials said on Tuesday. The mayor of "
+            f"{city} spoke of a tragedy. The plant made furniture.",
+        )
+        for number, city in enumerate(CITIES[:5])
+    ]
+    stories = told(StoryTracker(), matches_of([*fires, *later], embedder))
+    told_of = [
+        [city for report in story.reports for city in CITIES if city in report.title] for story in stories.values()
+    ]
+    expected = [[city] * (2 if city in CITIES[:5] else 1) for city in CITIES]
+    assert sorted(told_of) == sorted(expected)
+
+
+def test_two_quakes_in_one_country_are_two_stories_also_in_a_young_topic(embedder: TextEmbedder) -> None:
+    quakes = (
+        article(
+            "Strong earthquake hits Elazig",
+            "A strong earthquake of magnitude 6.8 hit Elazig in eastern Turkey on Friday, killing at least 14 people, "
+            "officials said. Rescuers searched the rubble in Elazig.",
+        ),
+        article(
+            "Strong earthquake hits Izmir",
+            "A strong earthquake of magnitude 6.9 hit Izmir in western Turkey on Saturday, killing at least 12 people, "
+            "officials said. Rescuers searched collapsed buildings in Izmir.",
+        ),
+        article(
+            "Schools in Elazig stay closed after quake",
+            "Schools in Elazig will stay closed this week after the earthquake that killed 22 people, the governor of "
+            "Elazig said.",
+        ),
+    )
+    stories = told(StoryTracker(), matches_of(quakes, embedder))
+    assert sorted(len(story.reports) for story in stories.values()) == [1, 2]
+
+
+def test_a_copy_under_a_headline_of_its_own_is_still_a_copy(embedder: TextEmbedder) -> None:
+    """Also where the headline names somebody whom the other headline leaves out."""
+    wire = (
+        "The harbour of Porto was closed on Monday after a tanker ran aground in the mouth of the Douro, the port "
+        "authority said. Divers of the navy were sent to look at the hull. Captain Ana Reis said that no oil had been "
+        "seen on the water, and that Galp, which owns the cargo, had hired a tug from Vigo to pull the ship free."
+    )
+    copies = [article("Tanker Aground: Porto Harbour Closed", wire), article("Galp Hires Tug For Stranded Ship", wire)]
+    (story,) = told(StoryTracker(), matches_of(copies, embedder)).values()
+    assert [bool(report.copy_of) for report in story.reports] == [False, True]
+
+
 def matches_of(articles: Sequence[Article], embedder: TextEmbedder) -> list[Match]:
     """Read one after the other, each from a site of its own."""
     texts = [texts_of(each).embedded for each in articles]

@@ -83,7 +83,7 @@ async def site(store: Store, health: Health, tmp_path: Path) -> AsyncIterator[Si
         clock=clock,
         status=status,
         feeds=lambda: {"f": Feed(id="f", url="https://example.org/rss", name="Example")},
-        channels={"console": "console", "desk": "slack"},
+        channels=lambda: {"console": "console", "desk": "slack"},
     )
     app = make_app(health, Metrics(version="0.1.0", python="3").registry, views)
     bound, stop = bind("127.0.0.1:0"), asyncio.Event()
@@ -91,7 +91,7 @@ async def site(store: Store, health: Health, tmp_path: Path) -> AsyncIterator[Si
     async with aiohttp.ClientSession() as session:
         yield Site(f"http://{address(bound)}", session)
     stop.set()
-    await asyncio.wait_for(serving, 10)
+    await asyncio.wait_for(serving, 60)
 
 
 async def test_healthz_names_a_role_that_hangs(site: Site, health: Health):
@@ -210,6 +210,16 @@ async def test_an_update_stands_on_the_page_with_what_is_new(site: Site, desk: T
     assert '<span class="kind first">first report</span>' in page
     assert "<b>New:</b> toll 12 → 19" in page
     assert "desk: waiting" in page
+
+
+async def test_an_update_names_the_story_that_it_belongs_to_and_a_first_report_does_not(site: Site, desk: ToldStories):
+    first, update = told_fire(desk)
+    title = "harbour fire fireology: a.example version 0"
+    assert (await site.page()).count(f"Of the story “{title}”") == 1
+    assert f"Of the story “{title}”" in await site.page(f"/alerts/{update}")
+    assert "Of the story" not in await site.page(f"/alerts/{first}")
+    titles = {alert["id"]: (alert["title"], alert["headline"]) for alert in await site.json("/api/alerts")}
+    assert titles == {first: (title, title), update: (title, "harbour fire fireology: b.example version 0")}
 
 
 async def test_what_is_muted_says_so_with_the_comment_and_how_long(site: Site, desk: ToldStories, store: Store):
@@ -429,7 +439,7 @@ async def test_a_store_that_cannot_be_read_is_said_and_not_a_crash(tmp_path: Pat
         clock=HeldClock(),
         status=lambda: report(away, now=NOW, data_dir=tmp_path, channels=(), running=None),
         feeds=dict,
-        channels={},
+        channels=dict,
     )
     bound, stop = bind("127.0.0.1:0"), asyncio.Event()
     app = make_app(health, Metrics(version="0", python="3").registry, views)
@@ -459,7 +469,7 @@ def test_the_page_is_not_shown_to_the_network(listen: str):
 
 async def test_the_server_stops_at_once_with_idle_connections_open(site: Site, store: Store, health: Health):
     bound, stop = bind("127.0.0.1:0"), asyncio.Event()
-    views = Views(store, clock=HeldClock(), status=lambda: Status(at=NOW, kept=None), feeds=dict, channels={})  # type: ignore[arg-type]
+    views = Views(store, clock=HeldClock(), status=lambda: Status(at=NOW, kept=None), feeds=dict, channels=dict)  # type: ignore[arg-type]
     serving = asyncio.create_task(
         serve(make_app(health, Metrics(version="0", python="3").registry, views), bound, stop)
     )
@@ -467,7 +477,7 @@ async def test_the_server_stops_at_once_with_idle_connections_open(site: Site, s
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await reader.readline()
     stop.set()
-    await asyncio.wait_for(serving, 5)
+    await asyncio.wait_for(serving, 60)
     writer.close()
 
 
@@ -488,7 +498,7 @@ async def test_a_process_without_the_page_serves_health_and_metrics_to_any_name_
         assert (await site.get("/"))[0] == 404
         assert (await site.get("/api/alerts"))[0] == 404
     stop.set()
-    await asyncio.wait_for(serving, 10)
+    await asyncio.wait_for(serving, 60)
 
 
 async def test_what_answers_is_exchanged_without_closing_the_door(health: Health):
@@ -502,4 +512,4 @@ async def test_what_answers_is_exchanged_without_closing_the_door(health: Health
         front.app = make_health_app(health, registry, lambda: {("matches", "alerter"): 1})
         assert (await site.json("/readyz"))["behind"]
     stop.set()
-    await asyncio.wait_for(serving, 10)
+    await asyncio.wait_for(serving, 60)

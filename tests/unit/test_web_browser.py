@@ -49,7 +49,7 @@ def base(rows: KeptRows, tmp_path: Path) -> Iterator[str]:
         clock=clock,
         status=lambda: report(rows.store, now=NOW, data_dir=tmp_path, channels=(), running=None),
         feeds=dict,
-        channels={"console": "console"},
+        channels=lambda: {"console": "console"},
     )
     app = make_app(health, Metrics(version="0.1.0", python="3").registry, views)
     bound = bind("127.0.0.1:0")

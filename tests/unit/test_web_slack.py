@@ -95,7 +95,7 @@ async def site(store: Store, desk: Desk, secrets: list[str], tmp_path: Path) -> 
 
     health = Health(clock)
     health.set("fetch", True)
-    views = Views(store, clock=clock, status=status, feeds=dict, channels={})
+    views = Views(store, clock=clock, status=status, feeds=dict, channels=dict)
     bound, stop = bind("127.0.0.1:0"), asyncio.Event()
     async with slack.server(), aiohttp.ClientSession() as session:
         with ThreadPoolExecutor(2) as threads:
@@ -113,7 +113,7 @@ async def site(store: Store, desk: Desk, secrets: list[str], tmp_path: Path) -> 
             desk.busy.set()
             await presses.finish(10)
             stop.set()
-            await asyncio.wait_for(serving, 10)
+            await asyncio.wait_for(serving, 60)
 
 
 async def test_a_signed_press_is_kept_and_answered_whatever_host_it_names(site: Site, desk: Desk) -> None:
@@ -251,7 +251,7 @@ async def test_without_a_signing_secret_there_is_no_such_path(store: Store, tmp_
         return report(store, now=NOW, data_dir=tmp_path, channels=(), running=None)
 
     clock = HeldClock()
-    views = Views(store, clock=clock, status=status, feeds=dict, channels={})
+    views = Views(store, clock=clock, status=status, feeds=dict, channels=dict)
     app = make_app(Health(clock), Metrics(version="0", python="3").registry, views)
     bound, stop = bind("127.0.0.1:0"), asyncio.Event()
     serving = asyncio.create_task(serve(app, bound, stop))
@@ -262,4 +262,4 @@ async def test_without_a_signing_secret_there_is_no_such_path(store: Store, tmp_
         async with session.post(url) as answer:
             assert answer.status == 404
     stop.set()
-    await asyncio.wait_for(serving, 10)
+    await asyncio.wait_for(serving, 60)
