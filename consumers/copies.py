@@ -6,8 +6,7 @@ resemblance and containment of documents", 1997). Short lines give no shingle an
 """
 
 import re
-from binascii import crc32
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,25 +42,25 @@ def words_of(text: str) -> list[str]:
 
 def shingles(text: str) -> Shingles:
     """Hashes of the first ``WORDS`` words' shingles; empty where no paragraph has ``SHINGLE`` words."""
-    return shingles_of(paragraphs(text))
+    return shingles_of(map(words_of, paragraphs(text)))
 
 
-def shingles_of(spoken: Iterable[str]) -> Shingles:
-    """The same of paragraphs that are known to belong to their article."""
+def shingles_of(spoken: Iterable[Sequence[str]]) -> Shingles:
+    """The same of the words of paragraphs that are known to belong to their article."""
     hashes: list[int] = []
     ends: list[int] = []
     left = WORDS
     for paragraph in spoken:
-        words = words_of(paragraph)[:left]
+        words = paragraph[:left]
         left -= len(words)
         if len(words) >= SHINGLE:
-            hashes += [crc32(word.encode("utf-8", "surrogatepass")) for word in words]
+            hashes += map(hash, words)  # the same in one process only, like whatever is compared with it
             ends.append(len(hashes))
         if left <= 0:
             break
     if not ends:
         return np.zeros(0, dtype=np.uint32)
-    words_in_row, count = np.array(hashes, dtype=np.uint64), len(hashes) - SHINGLE + 1
+    words_in_row, count = np.array(hashes, dtype=np.int64).view(np.uint64), len(hashes) - SHINGLE + 1
     runs = np.zeros(count, dtype=np.uint64)
     for place, factor in enumerate(_FACTORS):
         runs += words_in_row[place : place + count] * factor
@@ -88,10 +87,9 @@ def is_copy(one: Shingles, other: Shingles) -> bool:
     return shared(one, other) >= COPY
 
 
-def long_paragraphs(spoken: Iterable[str]) -> frozenset[int]:
-    """Hashes of the paragraphs that nobody writes twice by chance. Two sites that share one have one source for it."""
-    return frozenset(
-        crc32(" ".join(words).encode("utf-8", "surrogatepass"))
-        for words in map(words_of, spoken)
-        if len(words) >= PARAGRAPH
-    )
+def long_paragraphs(spoken: Iterable[Sequence[str]]) -> frozenset[int]:
+    """Hashes of the paragraphs, given by their words, that nobody writes twice by chance.
+
+    Two sites that share one have one source for it.
+    """
+    return frozenset(hash(tuple(words)) for words in spoken if len(words) >= PARAGRAPH)

@@ -80,9 +80,13 @@ _NOBODY: Mapping[str, Member] = MappingProxyType({})
 
 @dataclass(slots=True, eq=False)
 class _Warm:
-    """A story that may still be joined, and the members it is compared by, oldest first."""
+    """A story that may still be joined, and the members it is compared by, oldest first.
+
+    ``number``: of those that are warm at the same time no two have the same; it owns their rows in the space.
+    """
 
     story: Story
+    number: int
     members: list[Member] = field(default_factory=list)
 
 
@@ -173,6 +177,7 @@ class _TopicStories:
         self._boilerplate = boilerplate
         self._warm: dict[str, _Warm] = {}
         self._space = StorySpace()
+        self._free: list[int] = []  # numbers of stories that are not warm any more
         self.matches: dict[str, _Warm] = {}
         self.known: dict[int, None] = dict.fromkeys(known)
 
@@ -212,7 +217,7 @@ class _TopicStories:
                 articles=1,
                 backfill=match.article.backfill,
             )
-            warm = _Warm(story)
+            warm = _Warm(story, self._number())
         else:
             warm.story = with_report(warm.story, member.report, self._rule.reports)
         self._keep(warm, member)
@@ -250,7 +255,7 @@ class _TopicStories:
 
     def restore(self, story: Story, members: Sequence[Member]) -> None:
         """Stories come in the order in which they were joined last."""
-        warm = _Warm(story)
+        warm = _Warm(story, self._number())
         for member in members[-self._rule.members :]:
             listed = (report for report in story.reports if same_page(report, member.report))
             member.report = next(listed, member.report)
@@ -269,15 +274,19 @@ class _TopicStories:
         for member in list(warm.members):
             self._drop(warm, member)
         del self._warm[warm.story.id]
+        self._free.append(warm.number)
 
     def _keep(self, warm: _Warm, member: Member, *, touch: bool = True) -> None:
         warm.members.append(member)
         warm.members.sort(key=lambda each: each.order)
         self.matches[member.match_id] = warm
-        self._space.add(member)
+        self._space.add(member, warm.number)
         if touch:
             self._touch(warm)
         self._trim(warm)
+
+    def _number(self) -> int:
+        return self._free.pop() if self._free else len(self._warm)
 
     def _touch(self, warm: _Warm) -> None:
         """It is the one that was joined last."""
@@ -352,8 +361,10 @@ class _TopicStories:
         )
         for member in absorbed.members:
             self.matches[member.match_id] = warm
+            self._space.hand_over(member, warm.number)
         warm.members = sorted([*warm.members, *absorbed.members], key=lambda each: each.order)
         del self._warm[other.id]
+        self._free.append(absorbed.number)
         self._touch(warm)
         for member in absorbed.members:
             warm.story = with_copies(warm.story, warm.members, member)
@@ -362,11 +373,10 @@ class _TopicStories:
 
     def _standing(self) -> tuple[list[_Warm], Standing]:
         stories = list(self._warm.values())
-        owner = np.zeros(len(self._space), dtype=np.int64)
-        rows = [member.row for warm in stories for member in warm.members]
-        owner[rows] = np.repeat(np.arange(len(stories)), [len(warm.members) for warm in stories])
+        places = np.zeros(len(stories) + len(self._free), dtype=np.int64)
+        places[[warm.number for warm in stories]] = np.arange(len(stories))
         return stories, Standing(
-            owner=owner,
+            owner=places[self._space.owners()],
             started=np.array([warm.story.started for warm in stories]),
             latest=np.array([warm.story.latest for warm in stories]),
             articles=np.array([max(warm.story.articles, len(warm.members)) for warm in stories]),

@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from consumers.copies import Shingles, is_copy, long_paragraphs, paragraphs, shingles_of
+from consumers.copies import Shingles, is_copy, long_paragraphs, paragraphs, shingles_of, words_of
 from consumers.mentions import nations_said
 from consumers.model import Article, Match, Report
 from consumers.words import meant_stems
@@ -92,6 +92,7 @@ def member_of(match: Match, joined: float, like: Member | None = None, *, boiler
     if like is None or like.revision != article.revision:
         like = None
     spoken = [] if like else boilerplate.spoken(article)
+    words = [words_of(paragraph) for paragraph in spoken]
     beginning = "" if like else _beginning(spoken, COMPARED_WORDS - len(article.title.split()))
     report = Report(
         source=article.source,
@@ -111,8 +112,8 @@ def member_of(match: Match, joined: float, like: Member | None = None, *, boiler
         words=like.words if like else _stems(f"{article.title} {beginning}"),
         nations=like.nations if like else nations_said(_lead(article.title, spoken)),
         names=like.names if like else _names(article.title, beginning),
-        shingles=like.shingles if like else shingles_of(spoken),
-        paragraphs=like.paragraphs if like else long_paragraphs(spoken),
+        shingles=like.shingles if like else shingles_of(words),
+        paragraphs=like.paragraphs if like else long_paragraphs(words),
         voice=match.id,
     )
 

@@ -37,13 +37,17 @@ class StorySpace:
         self._wholes, self._titles = _Vectors(), _Vectors()
         self._words, self._title_words = _Words(), _Words()
         self._nations = _Nations()
+        self._owners: Ids = np.zeros(8, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.members)
 
-    def add(self, member: Member) -> None:
-        """Takes the member's vectors over."""
+    def add(self, member: Member, owner: int) -> None:
+        """Takes the member's vectors over. ``owner``: a number of whatever it belongs to."""
         member.row = len(self.members)
+        if member.row == len(self._owners):
+            self._owners = np.concatenate([self._owners, np.zeros(max(8, member.row // _ROOM), dtype=np.int64)])
+        self._owners[member.row] = owner
         self.members.append(member)
         self._wholes.add(member.row, member.vector)
         self._titles.add(member.row, member.title_vector)
@@ -58,7 +62,15 @@ class StorySpace:
             part.remove(member.row, len(self.members))
         if last is not member:
             self.members[member.row] = last
+            self._owners[member.row] = self._owners[last.row]
             last.row = member.row
+
+    def owners(self) -> Ids:
+        """Of each row."""
+        return self._owners[: len(self)]
+
+    def hand_over(self, member: Member, owner: int) -> None:
+        self._owners[member.row] = owner
 
     def cosines(self, member: Member) -> Floats:
         """Of the whole articles: of one that is not held with each that is."""
