@@ -64,8 +64,9 @@ def wait(ctx: typer.Context, topic_id: str, wanted: "Topic | None") -> None:
         return
     started = time.monotonic()
     while time.monotonic() - started < PATIENCE:
-        force = force_of(ctx, topic_id)
-        if force and force.everywhere and stored(ctx, lambda found: _newest_is(found, topic_id, wanted)):
+        # in this order: asked the other way round, the version before may be in force and the wanted one come just then
+        force = force_of(ctx, topic_id) if stored(ctx, lambda found: _newest_is(found, topic_id, wanted)) else None
+        if force and force.everywhere:
             others = f" on all {force.of} matchers" if force.of > 1 else ""
             typer.echo(f"In force after {time.monotonic() - started:.1f} s{others}, version {force.version}.")
             return
