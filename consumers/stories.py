@@ -73,7 +73,6 @@ class Placed:
 REPEATS = 6  # articles most alike by their vectors, whose texts are compared word for word,
 REPEAT_COSINE = 0.6  # where they are at least so much alike
 MERGES = 3  # of one story at once
-NEAREST = 3  # members of a story that are asked whom they speak of
 
 _NOBODY: Mapping[str, Member] = MappingProxyType({})
 
@@ -319,15 +318,16 @@ class _TopicStories:
     def _best(self, member: Member, wholes: Floats) -> _Warm | None:
         if not self._warm:
             return None
+        rule = self._rule.fit
         warm, standing = self._standing()
         away = gaps(standing, member.report.at, member.report.at)
         alike = self._space.likeness(member, wholes)
 
         def is_strange(number: int) -> bool:
-            nearest = sorted(warm[number].members, key=lambda other: -alike[other.row])[:NEAREST]
-            return bool(nearest) and all(map(member.is_stranger, nearest))
+            nearest = sorted(warm[number].members, key=lambda other: -alike[other.row])[: rule.nearest]
+            return all(map(member.is_stranger, nearest))
 
-        found = best(self._space, alike, standing, away, is_strange, self._rule.fit)
+        found = best(self._space, alike, standing, away, is_strange, rule)
         return None if found is None else warm[found]
 
     def _merge(self, warm: _Warm, now: float) -> tuple[_Warm, tuple[Merged, ...]]:

@@ -14,12 +14,10 @@ from consumers.mentions import nations_said
 from consumers.model import Article, Match, Report
 from consumers.words import meant_stems
 
-_NAME = re.compile(r"(?<=[a-z,;] )[A-Z][\w'’-]+")  # inside a sentence; at its beginning everything is written so
-
-_TITLE_WORD = re.compile(r"\w[\w'’-]*")
-
 COMPARED_WORDS = 250  # of an article
 LEAD_WORDS = 60
+_NAME = re.compile(r"(?<=[a-z,;] )[A-Z][\w'’-]+")  # inside a sentence; at its beginning everything is written so
+_TITLE_WORD = re.compile(r"\w[\w'’-]*")
 RECURS = 3  # earlier articles of the same site with the same paragraph make it the site's
 
 
@@ -93,7 +91,7 @@ def member_of(match: Match, joined: float, like: Member | None = None, *, boiler
         like = None
     spoken = [] if like else boilerplate.spoken(article)
     words = [words_of(paragraph) for paragraph in spoken]
-    beginning = "" if like else _beginning(spoken, COMPARED_WORDS - len(article.title.split()))
+    beginning = _beginning(spoken, COMPARED_WORDS - len(article.title.split()))
     report = Report(
         source=article.source,
         url=article.url,

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from consumers.set_times import SetTimes, set_times
 from daemon.store import Store
-from daemon.store.near_misses import OLDEST, Asking, NearMisses
+from daemon.store.digests import OLDEST_NEAR_MISS
+from daemon.store.near_misses import Asking, NearMisses
 
 GRACE = 120.0  # seconds after a set time, in which what was held until then has gone out, with the near misses
 _DAY = 86_400.0
@@ -37,7 +38,7 @@ class NearDigests:
         if not then:
             return False
         told = self._rows.told_until(channel, when, due)
-        since = max(min(each.changed for each in then) if told is None else told, due - OLDEST)
+        since = max(min(each.changed for each in then) if told is None else told, due - OLDEST_NEAR_MISS)
         found = self._rows.found([each.topic for each in then], since, due)
         return bool(found) and self._rows.begin(channel, when, since, due, now)
 

@@ -16,6 +16,8 @@ from daemon.store.tables import deliveries
 from daemon.store.upsert import insert_new
 from daemon.wire import to_json
 
+OLDEST_NEAR_MISS = 7 * 86_400.0  # seconds before the digest that tells it
+
 _column = deliveries.c
 
 
@@ -46,16 +48,31 @@ class Cause:
     created: float | None = None  # its place in the queue; None: behind all others
 
 
+def at_set_times(set_times: str, due: float, since: float) -> Cause:
+    """Of the digest that is due then. ``since``: of its near misses."""
+    key = (f"digest {set_times}", repr(due))
+    return Cause(key=key, reason="times", what=set_times, near_since=since, near_until=due)
+
+
+def begin(connection: Connection, channel: str, cause: Cause, now: float) -> bool:
+    """A digest that carries nothing yet; False where there was one of this cause."""
+    name = _name(channel, cause)
+    if connection.execute(select(_column.id).where(_column.id == name)).first() is not None:
+        return False
+    insert_new(deliveries, [new_row(name, channel, now, carries=_told(cause, 0))], connection=connection)
+    return True
+
+
 def bring_together(connection: Connection, channel: str, cause: Cause, ids: Sequence[str], now: float) -> str:
     """One digest carries these rows, which no other one does. Its id; empty where none of them is free any more.
 
     One that is already on its way gets nothing added: what it said would not be what was recorded of it.
     """
-    name, fresh = _open(connection, digest("digest", channel, *cause.key), now)
+    name, fresh = _open(connection, _name(channel, cause), now)
     if not carry(connection, name, ids):
         return ""
     number = connection.execute(select(func.count()).where(_column.carrier == name)).scalar_one()
-    told = to_json(_carries(cause, number)).decode()
+    told = _told(cause, number)
     if fresh:
         created = now if cause.created is None else cause.created
         row = new_row(name, channel, now, carries=told, created=created)
@@ -63,6 +80,14 @@ def bring_together(connection: Connection, channel: str, cause: Cause, ids: Sequ
     else:
         connection.execute(update(deliveries).where(_column.id == name).values(carries=told))
     return name
+
+
+def _name(channel: str, cause: Cause) -> str:
+    return digest("digest", channel, *cause.key)
+
+
+def _told(cause: Cause, number: int) -> str:
+    return to_json(_carries(cause, number)).decode()
 
 
 def _open(connection: Connection, name: str, now: float) -> tuple[str, bool]:
@@ -109,7 +134,8 @@ def _carries(cause: Cause, number: int) -> Carries:
     alerts = "1 alert" if number == 1 else f"{number} alerts"
     match cause.reason:
         case "times":
-            title, lead = f"Digest of {cause.what}", "What was reported since the digest before."
+            title = f"Digest of {cause.what}"
+            lead = "What was reported since the digest before." if number else ""
         case "quiet hours":
             title = f"While it was quiet: {alerts}"
             lead = f"{alerts} came during the quiet hours."

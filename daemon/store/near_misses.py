@@ -5,19 +5,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from consumers.ids import digest
 from consumers.model import NearMiss, Topic
 from consumers.scoring import NEAR
 from daemon.store import Store, mutes
-from daemon.store.digests import Carries
+from daemon.store.digests import OLDEST_NEAR_MISS, Carries, at_set_times, begin
 from daemon.store.line import near_line
-from daemon.store.outbox_rows import IS_FREE, new_row
+from daemon.store.outbox_rows import IS_FREE
 from daemon.store.tables import deliveries, topic_versions
 from daemon.store.topics import newest_versions
-from daemon.store.upsert import insert_new
-from daemon.wire import from_json, to_json
+from daemon.wire import from_json
 
-OLDEST = 7 * 86_400.0  # seconds before the digest
 _PER_DAY = 5  # of a topic
 
 _column = deliveries.c
@@ -62,7 +59,7 @@ class NearMisses:
         query = select(_column.carries).where(
             _column.channel == channel,
             _column.state != "dead",
-            _column.created >= before - OLDEST,
+            _column.created >= before - OLDEST_NEAR_MISS,
             _column.carries.contains(set_times, autoescape=True),
         )
         with self._store.read() as connection:
@@ -72,24 +69,13 @@ class NearMisses:
 
     def begin(self, channel: str, set_times: str, since: float, due: float, now: float) -> bool:
         """A digest of near misses alone; False where there are alerts for this time, or they were told."""
-        held = f"digest {set_times}"
-        alerts = select(_column.id).where(_column.held == held, _column.channel == channel, _column.due == due)
-        carries = Carries(
-            reason="times",
-            title=f"Digest of {set_times}",
-            lead="",
-            set_times=set_times,
-            near_since=since,
-            near_until=due,
+        alerts = select(_column.id).where(
+            _column.held == f"digest {set_times}", _column.channel == channel, _column.due == due
         )
-        row = new_row(digest("digest", channel, held, repr(due)), channel, now, carries=to_json(carries).decode())
         with self._store.write() as connection:
             if connection.execute(alerts.where(_column.state == "held", IS_FREE)).first() is not None:
                 return False
-            if connection.execute(select(_column.id).where(_column.id == row["id"])).first() is not None:
-                return False
-            insert_new(deliveries, [row], connection=connection)
-        return True
+            return begin(connection, channel, at_set_times(set_times, due, since), now)
 
     def _of(self, topic: Topic, since: float, until: float) -> tuple[NearMiss, ...]:
         found = near_line(self._store, topic, since=since, until=until, near=NEAR, per_day=_PER_DAY)

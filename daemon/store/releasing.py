@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, and_, func, select
 
 from consumers.holding import Mute, Quiet, ends, held_by
 from daemon.store import mutes
-from daemon.store.digests import Cause, about, bring_together
+from daemon.store.digests import OLDEST_NEAR_MISS, Cause, about, at_set_times, bring_together
 from daemon.store.holds import go, put_on_hold
 from daemon.store.ledger import tell
 from daemon.store.outbox_rows import IS_FREE, is_due, is_released, with_alerts
@@ -19,7 +19,6 @@ FLOOD = 10  # due deliveries; more than these come as one message where a channe
 _AT_ONCE = 500  # rows in one transaction: some 0.5 s
 _AT_ONCE_IN_A_FLOOD = 100  # one message cannot show more
 _DAY = 86_400.0
-_NEAR_DAYS = 7 * _DAY  # near misses are never older in a digest
 
 _column = deliveries.c
 
@@ -103,8 +102,8 @@ def _cause(
     key = (held, repr(due))
     if held.startswith("digest "):
         what = held.removeprefix("digest ")
-        since = max(_last_digest(connection, channel, held, due), due - _NEAR_DAYS)
-        return Cause(key=key, reason="times", what=what, near_since=since, near_until=due), f"it is time: {what}"
+        since = max(_last_digest(connection, channel, held, due), due - OLDEST_NEAR_MISS)
+        return at_set_times(what, due, since), f"it is time: {what}"
     if held == "quiet hours":
         return Cause(key=key, reason="quiet hours"), "waited for the end of the quiet hours"
     if any(held == held_by(mute) for mute in in_force):
