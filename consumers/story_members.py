@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from consumers.copies import Shingles, is_copy, long_paragraphs, paragraphs, shingles_of, words_of
 from consumers.mentions import nations_said
 from consumers.model import Article, Match, Report
-from consumers.words import meant_stems
+from consumers.words import FUNCTION_WORDS, meant_stems
 
 COMPARED_WORDS = 250  # of an article
 LEAD_WORDS = 60
@@ -133,7 +133,7 @@ def _beginning(spoken: Sequence[str], most: int) -> str:
 def _names(title: str, text: str) -> frozenset[str]:
     named = {name.casefold() for name in _NAME.findall(text)}
     said = (word for word in _TITLE_WORD.findall(title) if word.casefold() in named)
-    return frozenset(stem for word in said for stem in _stems(word))
+    return frozenset(stem for word in said if word.casefold() not in FUNCTION_WORDS for stem in _stems(word))
 
 
 def _vector(row: bytes) -> NDArray[np.float32]:

@@ -444,6 +444,23 @@ def test_two_quakes_in_one_country_are_two_stories_also_in_a_young_topic(embedde
     assert sorted(len(story.reports) for story in stories.values()) == [1, 2]
 
 
+def test_a_word_that_names_nobody_makes_no_stranger(embedder: TextEmbedder) -> None:
+    """ "The" and "On" stand with a capital in the titles of papers and books, too."""
+    reports = (
+        article(
+            "The bridge collapse: ferry service starts",
+            "A ferry carries people over the river since the bridge collapsed, as read in The Courier on Friday. Two "
+            "men who were on the bridge are still missing, divers said.",
+        ),
+        article(
+            "On collapsed bridge, inspectors found rust",
+            "Inspectors had found rust on the bridge that collapsed into the river, said a column called On Watch. "
+            "Divers were looking for two men who are missing.",
+        ),
+    )
+    assert len(told(StoryTracker(), matches_of(reports, embedder))) == 1
+
+
 def test_a_copy_under_a_headline_of_its_own_is_still_a_copy(embedder: TextEmbedder) -> None:
     """Also where the headline names somebody whom the other headline leaves out."""
     wire = (
