@@ -12,17 +12,18 @@ from consumers.facts_genre import Furniture, is_comment, is_explainer
 from consumers.languages import declared, reads_as_english
 from consumers.model import Article
 from consumers.passages import MAX_TITLE, sentences
+from consumers.runs import by_run
 from consumers.words import FUNCTION_WORDS, stem
 
 READ_CHARS = 4000  # of a text: about 650 words; what stands below is background
 BEGINNING = 12  # sentences that tell what a report speaks of
 NOTE_CHARS = 1200  # at its end: where newspapers put their corrections
 QUOTE_CHARS = 300
-_RUN = 24  # characters: longer ones seldom come again
 
 _WORD = re.compile(
     r"[^\W\d_](?:(?:\.[^\W\d_])+\.?|\w*(?:['-]\w+)*)|[$€£¥₹]?[0-9]+(?:[.,][0-9]+)*(?:%|[^\W_]*)|[,;:()\-–—/]"
 )
+_words = by_run(_WORD, str.isalpha)
 _DATELINE = re.compile(r"[^\W\d_a-z]{3,}[^a-z(\n]{0,40}(?:\w{3,9}\.? \d{1,2} ?)?(?:\([^)\n]{1,40}\) ?)?[-–—]+ ")
 _AGENCY = re.compile(r"[^()\n]{0,60}\((?:Reuters|AP|AFP|UPI|CNN|Bloomberg|Xinhua|dpa)\) ?[-–—]*")
 _MONTHS = (
@@ -143,19 +144,7 @@ def quote(sentence: str) -> str:
 
 def words_in(text: str) -> tuple[str, ...]:
     """Commas and brackets are words of their own; typographic and typewriter apostrophes are one."""
-    found: list[str] = []
-    for run in text.replace("’", "'").split():
-        if run.isalpha():  # most are: no pattern is needed
-            found.append(run)
-        else:
-            found += _words(run) if len(run) <= _RUN else _WORD.findall(run)
-    return tuple(found)
-
-
-@lru_cache(maxsize=65_536)
-def _words(run: str) -> list[str]:
-    """Of one run of characters without a space: "said," comes again and again."""
-    return _WORD.findall(run)
+    return tuple(_words(text.replace("’", "'")))
 
 
 def _is_past(text: str, words: tuple[str, ...], date: datetime | None) -> bool:

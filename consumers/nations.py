@@ -7,8 +7,10 @@ What is only a hint in a query asks for nothing. Names of persons are left out: 
 
 import re
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import Literal
+
+from consumers.runs import by_run
 
 _TABLE = """
 Afghanistan; Afghan, Afghans; Kabul; Taliban, Kandahar, Helmand, Kunduz, Jalalabad
@@ -283,7 +285,7 @@ _DOTTED = 4  # letters of initials that are written with dots
 
 Kind = Literal["name", "adjective", "capital", "hint"]
 TOKEN = re.compile(r"\w+(?:(?:\.[A-Z]\b)+\.?)?")  # "U.S." is one word
-_RUN = 24  # characters without a space: longer ones seldom come again
+tokens = by_run(TOKEN, str.isalnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,22 +296,6 @@ class Form:
     nations: tuple[str, ...]
     hints: tuple[str, ...]
     kind: Kind
-
-
-def tokens(text: str) -> list[str]:
-    """What ``TOKEN`` finds, in half the time: most words have no mark at either end."""
-    found: list[str] = []
-    for run in text.split():
-        if run.isalnum():
-            found.append(run)
-        else:
-            found += _tokens(run) if len(run) <= _RUN else TOKEN.findall(run)
-    return found
-
-
-@lru_cache(maxsize=16_384)
-def _tokens(run: str) -> list[str]:
-    return TOKEN.findall(run)
 
 
 def undotted(word: str) -> str:
